@@ -1,0 +1,63 @@
+"""The directive {task}: what a check asks of one function, told by the check itself.
+
+    ```{task} decoding.top_p
+    ```
+
+renders the task's title, its groups of cases with their points, and the command that runs it. The check's own `read` link must
+lead back to this page and to a label on it; otherwise the build warns. So every check knows its section and every
+section its check.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from llmlab.checks import registry
+
+
+def describe(task_id: str) -> tuple[str, list[str]]:
+    """Title and one line for each group. Raises UnknownName, which lists what there is.
+
+    >>> describe("decoding.top_p")[0].startswith("keep the smallest set")
+    True
+    """
+    task = registry.tasks(task_id)[0]
+    return task.title, [f"{name} ({points:g} {'point' if points == 1 else 'points'})" for name, points in task.groups.items()]
+
+
+class TaskBox(SphinxDirective):
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        task_id = self.arguments[0]
+        try:
+            task = registry.tasks(task_id)[0]
+            title, groups = describe(task_id)
+        except registry.UnknownName as error:
+            raise self.error(f"task: {error}") from None
+        page, _, label = task.read.partition("#")
+        if f"book/{page.removesuffix('.html')}" != self.env.docname:
+            raise self.error(f"task: the check of {task_id} sends readers to {task.read}, not to {self.env.docname}")
+        source = Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8")
+        if f"({label})=" not in source:
+            raise self.error(f"task: the check of {task_id} sends readers to #{label}, a label this page does not have")
+        box = nodes.admonition(classes=["task"])
+        heading = nodes.title("", "")
+        heading += [nodes.Text("Your function: "), nodes.literal("", task.function)]
+        body = nodes.paragraph("", title[0].upper() + title[1:] + ".")
+        listed = nodes.bullet_list()
+        for group in groups:
+            listed += nodes.list_item("", nodes.paragraph("", group))
+        command = nodes.paragraph()
+        command += [nodes.Text("Check it with "), nodes.literal("", f"llmlab check {task_id}"), nodes.Text(".")]
+        box += [heading, body, listed, command]
+        return [box]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("task", TaskBox)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

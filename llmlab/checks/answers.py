@@ -1,0 +1,103 @@
+"""The numeric questions of the labs, and whether an answer to one is a number that could be right.
+
+Public: students have this file. It holds no value and computes none. The keys, and the values that known
+mistakes lead to, are computed on the instructor's side.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from llmlab.checks.protocol import PASS, Verdict
+
+
+@dataclass(frozen=True)
+class Question:
+    """One number that a student reports.
+
+    `id` is the key in ANSWERS and, after "answer-", the grade id of its test cell. `unit` says what the
+    number counts, `whole` that it is a count. Every possible answer lies in [`low`, `high`]: bounds that hold
+    for any model, so they tell nothing about this one. `read` is the section of the book.
+    """
+
+    id: str
+    lab: str
+    title: str
+    points: float
+    unit: str
+    read: str
+    whole: bool = False
+    low: float = -math.inf
+    high: float = math.inf
+
+
+VOCABULARY = 2048
+LARGEST = 10**15
+HIGHEST_ENTROPY = 7.63
+"""Just above ln 2048, the largest entropy that a distribution over the shipped vocabulary can have."""
+
+QUESTIONS: tuple[Question, ...] = (
+    Question("entropy-t1", "lab1", "entropy of the next token at T = 1", 2, "nats",
+             "part1/logits.html#sec-log-probs", low=0, high=HIGHEST_ENTROPY),
+    Question("entropy-t2", "lab1", "entropy of the next token at T = 2", 2, "nats",
+             "part1/sampling.html#sec-temperature", low=0, high=HIGHEST_ENTROPY),
+    Question("nucleus-size", "lab1", "number of tokens in the nucleus at p = 0.9", 2, "tokens",
+             "part1/truncation.html#sec-top-p", whole=True, low=1, high=VOCABULARY),
+    Question("first-choice", "lab1", "probability of the first choice after T = 1.5, k = 20, p = 0.8", 2,
+             "probability", "part1/truncation.html#sec-top-k-top-p", low=0, high=1),
+    Question("repeated-4grams", "lab1", "share of repeated 4-grams in 180 greedy tokens without an end", 2,
+             "share from 0 to 1", "part1/sampling.html#sec-greedy", low=0, high=1),
+    Question("beam-gain", "lab1", "log-probability that 4 beams gain over greedy in 12 tokens", 2, "nats",
+             "part1/beam.html#sec-beam-search", low=0, high=100),
+    Question("flip-alpha", "lab1", "length exponent at which two hypotheses are worth the same", 2, "no unit",
+             "part1/beam.html#sec-length-penalty", low=0, high=10),
+    Question("multiplied", "lab1", "probability of a repeated token under the lecture's rule", 2,
+             "probability", "part1/penalties.html#sec-repetition-penalty", low=0, high=1),
+)
+
+
+def question(name: str) -> Question:
+    """The question with this id. Raises LookupError, listing the ids there are."""
+    for found in QUESTIONS:
+        if found.id == name:
+            return found
+    raise LookupError(f"There is no question {name!r}. There are: {', '.join(q.id for q in QUESTIONS)}.")
+
+
+def judge_format(question: Question, value: Any) -> Verdict:
+    """Whether `value` is a number that could answer the question; says nothing about whether it does.
+
+    >>> judge_format(QUESTIONS[2], 7).ok
+    True
+    >>> judge_format(QUESTIONS[2], "7").message
+    "'7' is text; write the number without quotes."
+    >>> judge_format(QUESTIONS[2], 2.5).message
+    '2.5 is not a whole number, but tokens are counted.'
+    """
+    if value is None:
+        return Verdict(False, "Not answered yet: replace None by your number.", misconception="not-answered")
+    if isinstance(value, str):
+        return Verdict(False, f"{_short(value)} is text; write the number without quotes.", got=_short(value))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        kind = type(value).__name__
+        return Verdict(False, f"The answer is of type {kind}; write a plain number.", got=kind)
+    if abs(value) > LARGEST or not math.isfinite(value):
+        return Verdict(False, f"{_short(value)} is no finite number; write one.", got=_short(value))
+    if question.whole and value != int(value):
+        return Verdict(False, f"{_short(value)} is not a whole number, but {question.unit} are counted.",
+                       got=_short(value))
+    if not question.low <= value <= question.high:
+        return Verdict(False, f"{_short(value)} cannot be right: the {question.title} lies between "
+                       f"{question.low:g} and {question.high:g} ({question.unit}). Check unit and sign.",
+                       got=_short(value))
+    return PASS
+
+
+def _short(value: Any) -> str:
+    """The value as it is quoted: never longer than a line, also for an integer of thousands of digits."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
+        return f"an integer of {value.bit_length()} bits"
+    text = f"{value:.10g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,105 @@
+"""`llmlab release`, `grade`, `feedback`, `export`: the instructor's commands. All of the work is
+`llmlab.grading.pipeline`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from llmlab.cli.console import Stop, console, plain, say
+
+if TYPE_CHECKING:
+    from llmlab.grading.course import Course
+
+GRADING = ("nbgrader", "nbformat", "nbconvert", "nbclient", "jupytext", "traitlets", "sqlalchemy")
+
+
+def _tools(where: str) -> tuple[ModuleType, Course]:
+    """The pipeline and the course repository. Raises Stop if either is missing."""
+    from llmlab.grading.course import CourseError, course
+
+    start = Path(where).expanduser() if where else None
+    if start is not None and not start.is_dir():
+        raise Stop(
+            f"--course {where!r}: there is no such folder. Give the course repository (it holds "
+            "solutions/ and "
+            "assignments/)."
+        )
+    try:
+        found = course(start)
+    except CourseError as error:
+        raise Stop(str(error)) from None
+    if start is not None and not start.resolve().is_relative_to(found.root):
+        raise Stop(f"--course {where!r} is not a course repository: it has no solutions/ and assignments/.")
+    try:
+        from llmlab.grading import pipeline
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in GRADING:
+            raise
+        raise Stop(
+            f"Grading needs {missing}, which is not installed. In the course repository run `make env`, or "
+            "`pip install 'llmlab[grading]'`."
+        ) from None
+    return pipeline, found
+
+
+def _call(work: Callable, *args, **kwargs):
+    """Call a step of the pipeline; what it knows to be wrong becomes one line."""
+    from llmlab.grading.course import CourseError
+
+    try:
+        return work(*args, **kwargs)
+    except CourseError as error:
+        raise Stop(str(error), 1) from None
+
+
+def release(lab: str, where: str) -> int:
+    """Make the release of a lab; 0."""
+    pipeline, course = _tools(where)
+    with console(stderr=True).status(f"releasing {lab}"):
+        made = _call(pipeline.release, lab, course)
+    say(f"Released: {made}", "green")
+    say("Students get what lies there. `make student` packs it with the wheel.", "dim")
+    return 0
+
+
+def grade(lab: str, where: str, inbox: str) -> int:
+    """Grade a lab; what is under way is shown on a terminal, and each result gets a line. 0."""
+    folder = Path(inbox).expanduser() if inbox else None
+    if folder is not None and not folder.is_dir():
+        raise Stop(
+            f"--inbox {inbox!r}: there is no such folder. It holds one folder for each student, "
+            f"with {lab}/ in it."
+        )
+    pipeline, course = _tools(where)
+    with console(stderr=True).status(f"grading {lab}") as status:
+
+        def progress(student: str, state: str, done: int, total: int) -> None:
+            status.update(f"grading {lab}: {done} of {total}; {plain(student)}")
+            if state != "running":
+                say(f"[{done}/{total}] {student}  {state}", "dim", stderr=True)
+
+        done = _call(pipeline.grade, lab, course, inbox=folder, progress=progress)
+    say(str(done))
+    say(f"Next: `llmlab feedback {lab}` and `llmlab export {lab}`.", "dim")
+    return 0
+
+
+def feedback(lab: str, where: str) -> int:
+    """Write the feedback of a lab; 0."""
+    pipeline, course = _tools(where)
+    with console(stderr=True).status(f"writing the feedback of {lab}"):
+        made = _call(pipeline.feedback, lab, course)
+    say(f"Feedback: {made}", "green")
+    return 0
+
+
+def export(lab: str, where: str) -> int:
+    """Write the grades of a lab; 0."""
+    pipeline, course = _tools(where)
+    say(f"Grades: {_call(pipeline.export, lab, course)}", "green")
+    return 0

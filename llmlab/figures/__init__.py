@@ -1,0 +1,17 @@
+"""Plots drawn from a student's own run. Each takes results (or your functions) and returns a `Drawing`.
+
+A `Drawing` is a matplotlib figure with one thing more: `alt`, a sentence computed from the data, for people
+who do not see the picture. In a notebook end the line with a semicolon, otherwise the picture is shown twice.
+"""
+
+from llmlab.figures.beam import Branch, Watch, beam_tree, branches, draw_tree
+from llmlab.figures.penalties import penalty_effect, score_against_alpha
+from llmlab.figures.style import Drawing
+from llmlab.figures.text import nucleus_along_text, repeated_ngrams, repetition_by_strategy
+from llmlab.figures.tokens import entropy_against_temperature, next_token_bars
+
+__all__ = [
+    "Branch", "Drawing", "Watch", "beam_tree", "branches", "draw_tree", "entropy_against_temperature",
+    "next_token_bars", "nucleus_along_text", "penalty_effect", "repeated_ngrams", "repetition_by_strategy",
+    "score_against_alpha",
+]

@@ -1,0 +1,1 @@
+"""The instructor's side: scaffolds, release, intake, verdicts, gradebook, feedback, export."""

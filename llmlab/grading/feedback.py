@@ -1,0 +1,53 @@
+"""Feedback: nbgrader's HTML page for every recorded submission, from the template in
+`assignments/templates/`.
+
+A page is written again only when the graded notebook, a score, a comment or the template changed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+
+from llmlab.grading.course import Course, CourseError
+from llmlab.grading.ledger import Ledger, digest
+from llmlab.grading.nbgrader_api import CONFIG, Nbgrader
+from llmlab.grading.places import Desk, desk
+
+
+def feedback(lab: str, course: Course) -> Path:
+    """Write every student's page. Returns assignments/feedback. Raises CourseError if nothing has been
+    graded yet.
+    """
+    at = desk(lab, course)
+    nbgrader, ledger = Nbgrader(at.root), Ledger(at.ledger)
+    students = [name for name in ledger.students() if (at.autograded(name) / at.notebook).is_file()]
+    if not students:
+        raise CourseError(f"No submission of {lab} has been graded. Run `llmlab grade {lab}` first.")
+    look = [file.read_bytes() for file in sorted((at.root / "templates").rglob("*")) if file.is_file()]
+    look.append((at.root / CONFIG).read_bytes())
+    for student in students:
+        with nbgrader.gradebook() as gradebook:
+            told = _told(at, student, gradebook)
+        key = digest((at.autograded(student) / at.notebook).read_bytes(), told, *look)
+        page = at.feedback(student) / f"{lab}.html"
+        if ledger.read(student, "feedback").get("key") != key or not page.is_file():
+            nbgrader.generate_feedback(lab, student)
+            ledger.write(student, "feedback", {"key": key})
+    return at.root / "feedback"
+
+
+def _told(at: Desk, student: str, gradebook: Gradebook) -> str:
+    """Everything of the gradebook that a page shows."""
+    try:
+        submission = gradebook.find_submission(at.lab, student)
+    except MissingEntry:
+        return ""
+    grades = [
+        (grade.name, grade.score, grade.needs_manual_grade)
+        for book in submission.notebooks
+        for grade in book.grades
+    ]
+    comments = [(comment.name, comment.comment) for book in submission.notebooks for comment in book.comments]
+    return repr((sorted(grades), sorted(comments, key=repr), submission.late_submission_penalty))

@@ -1,0 +1,308 @@
+"""The trusted side: sends cases to a candidate, serves its model calls, judges what comes back, adds up the points.
+
+Expected values and judges stay in this process. Time is measured here. A candidate that dies or takes too long costs the
+group it was working on; the next case gets a new process.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+
+import torch
+
+from llmlab._finder import Found, find, short_hash
+from llmlab.checks import registry
+from llmlab.checks.compare import show
+from llmlab.checks.protocol import Call, Case, Event, Model, New, Output, Raised, Returned, Step, Task, Verdict
+from llmlab.harness import wire
+from llmlab.harness.candidate import PRINTED
+from llmlab.harness.report import Failure, GroupResult, Report, TaskResult
+from llmlab.harness.spawn import ColdStarter, Process, WarmServer, starter
+
+PUBLIC_SEED = 0
+LOAD_SECONDS = 20.0
+MAX_IDS = 2**18
+"""Ids in one model call: 64 rows of 4,096. More would take this process's memory, not the candidate's."""
+
+
+class Stopped(Exception):
+    """The candidate's process is gone or was stopped; `status` is "timeout" or "crashed"."""
+
+    def __init__(self, status: str, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+class Candidate:
+    """One module of one student in a process of its own."""
+
+    def __init__(self, process: Process, module: str, source: bytes, file: str):
+        self.process, self.source = process, source
+        self.request = {"op": "load", "module": module, "source": source, "file": file}
+
+    def load(self) -> Raised | None:
+        """Run the module's top level. Returns what it raised, if it did. Raises Stopped."""
+        with self.deadline(LOAD_SECONDS, "reading the file"):
+            answer = self.ask(self.request, [])
+        return None if answer.get("loaded") is True else _raised(answer)
+
+    @contextmanager
+    def deadline(self, seconds: float, what: str):
+        """Stop the process when the time is up, and tell a stop from a crash. Raises Stopped."""
+        timer = threading.Timer(seconds, self.process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except wire.Closed:
+            late, how = self.process.killed, self.process.end()
+            if late:
+                raise Stopped("timeout", f"{what} took longer than {seconds:g} s and was stopped. Look for a loop that "
+                              "never ends.") from None
+            raise Stopped("crashed", f"{what} ended the process" + (f": it {how}." if how else ".")) from None
+        finally:
+            timer.cancel()
+
+    def ask(self, request: dict, models: Sequence[Model], events: list[Event] | None = None) -> dict:
+        """Send a request and serve the candidate's model calls until its answer comes."""
+        wire.send(self.process.outward, wire.encode(request))
+        calls = 0
+        while True:
+            try:
+                answer = wire.decode(wire.receive(self.process.inward))
+            except wire.WireError as error:
+                self.process.kill()
+                raise Stopped("crashed", f"The process sent something unreadable: {error}.") from None
+            if not isinstance(answer, dict) or answer.get("op") != "model":
+                return answer if isinstance(answer, dict) else {}
+            calls += 1
+            reply = _serve(answer, models, calls, events)
+            wire.send(self.process.outward, wire.encode(reply))
+
+    def run(self, case: Case) -> tuple[list[Output], list[Event], str]:
+        """Outputs of the steps (the steps after one that raised have none), events, and what was printed."""
+        models: list[Model] = []
+
+        def callback(model: Model) -> int:
+            models.append(model)
+            return len(models) - 1
+
+        steps = [wire.encode(_plain(step), callback=callback) for step in case.steps]
+        events: list[Event] = []
+        with self.deadline(case.seconds, f"{case.task} on this case"):
+            answer = self.ask({"op": "run", "steps": steps}, models, events)
+        try:
+            outputs = [_output(wire.decode(frame)) for frame in answer["answers"]]
+            printed = str(answer["printed"])[:2 * PRINTED]
+        except (KeyError, TypeError, AttributeError, wire.WireError) as error:
+            raise Stopped("crashed", f"The process sent something unreadable: {error}.") from None
+        whole = len(outputs) == len(steps) and all(isinstance(output, Returned) for output in outputs[:-1])
+        if not whole and not (0 < len(outputs) < len(steps) and isinstance(outputs[-1], Raised)):
+            raise Stopped("crashed", f"The process answered {len(outputs)} of {len(steps)} steps.")
+        return outputs, events, printed
+
+
+def _judged(checks: ModuleType, case: Case, outputs: list[Output], events: list[Event]) -> Verdict:
+    """The check's verdict. A judge that fails on some odd result is a defect of the check; it must not end a class's run.
+
+    Tests hold that no variant and no junk value ever gets "check-failed".
+    """
+    try:
+        return checks.judge(case, outputs, events)
+    except Exception as error:
+        return Verdict(False, f"The check itself failed on this result ({type(error).__name__}: {error}). Tell your "
+                       "instructor: this is a defect of the check.", misconception="check-failed")
+
+
+def _plain(step: Step) -> dict:
+    kind = type(step).__name__
+    names = [step.function] if isinstance(step, Call) else [step.name, step.cls if isinstance(step, New) else step.method]
+    return {"kind": kind, "names": names, "args": list(step.args), "kwargs": dict(step.kwargs)}
+
+
+def _raised(answer: dict) -> Raised:
+    line = answer.get("line")
+    return Raised(str(answer.get("kind", "Exception"))[:200], str(answer.get("message", ""))[:2_000],
+                  line if isinstance(line, int) else None)
+
+
+def _output(answer: dict) -> Output:
+    if "kind" in answer:
+        return _raised(answer)
+    return Returned(answer["value"], tuple(str(name) for name in answer["mutated"]), answer.get("random") is True)
+
+
+def _serve(call: dict, models: Sequence[Model], calls: int, events: list[Event] | None):
+    """Validate a model call of the candidate, answer it, and record it. A string answer is an error told to the student."""
+    number, ids, mask = call.get("id"), call.get("ids"), call.get("attention_mask")
+    if not isinstance(number, int) or not 0 <= number < len(models):
+        return "model: there is no such model"
+    model = models[number]
+    if calls > model.max_calls:
+        return f"model: called more than {model.max_calls} times"
+    if not isinstance(ids, torch.Tensor) or ids.dtype != torch.int64 or ids.dim() != 2 or 0 in ids.shape:
+        return f"model: ids must be a tensor (B, T) of int64, got {show(ids)}"
+    if ids.numel() > MAX_IDS:
+        return f"model: at most {MAX_IDS} ids (rows times columns), got shape {tuple(ids.shape)}"
+    if ids.shape[1] > model.max_length:
+        return f"model: at most {model.max_length} columns, got shape {tuple(ids.shape)}"
+    if int(ids.min()) < 0 or int(ids.max()) >= model.vocab:
+        return f"model: ids must lie in 0..{model.vocab - 1}, got {int(ids.min())}..{int(ids.max())}"
+    if mask is None:
+        mask = torch.ones_like(ids)
+    if not isinstance(mask, torch.Tensor) or mask.shape != ids.shape:
+        return f"model: attention_mask must have the shape of ids {tuple(ids.shape)}, got {show(mask)}"
+    mask = (mask != 0).to(torch.int64)
+    if events is not None:
+        events.append(Event("model", {"ids": ids, "attention_mask": mask}))
+    return model.fn(ids, mask)
+
+
+class Harness:
+    """Keeps the warm process between checks. Use it as a context manager, or `close` it."""
+
+    def __init__(self, start: WarmServer | ColdStarter | None = None):
+        self.starter = start or starter()
+
+    def __enter__(self) -> Harness:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.starter.close()
+
+    def check_source(self, module: str, source: bytes, path: str, tasks: Sequence[Task],
+                     cases: Iterable[Case], checks: ModuleType) -> Report:
+        """Check these bytes as `llmlab.<module>` against these cases, judged by `checks.judge`."""
+        results = _Results(tasks)
+        candidate: Candidate | None = None
+        stopped: Stopped | None = None
+        wanted = {task.id for task in tasks}
+        try:
+            for case in cases:
+                if case.task not in wanted:
+                    continue
+                if results.settled(case) or stopped:
+                    results.skip(case)
+                    continue
+                began = time.monotonic()
+                try:
+                    if candidate is None or case.fresh:
+                        if candidate:
+                            candidate.process.end()
+                        candidate = Candidate(self.starter.start(), module, source, path)
+                        bad = candidate.load()
+                        if bad:
+                            stopped = Stopped("unreadable", _load_failure(path, bad))
+                            results.skip(case)
+                            continue
+                    outputs, events, printed = candidate.run(case)
+                    verdict = _judged(checks, case, outputs, events)
+                    results.add(case, verdict, printed, time.monotonic() - began)
+                except Stopped as stop:
+                    loading = "reading the file" in str(stop)
+                    results.add(case, Verdict(False, str(stop), misconception=stop.status), "", time.monotonic() - began)
+                    stopped = stop if loading else None
+                    if candidate:
+                        candidate.process.kill()
+                        candidate.process.end()
+                        candidate = None
+        finally:
+            if candidate:
+                candidate.process.end()
+        return Report(module, path, short_hash(source), results.finish(stopped))
+
+    def check(self, name: str = "", *, found: Found | None = None, seed: int = PUBLIC_SEED) -> list[Report]:
+        """Check the saved files behind a name ("", "decoding", "decoding.top_p"). Raises UnknownName, LabModuleError."""
+        reports = []
+        tasks = registry.tasks(name)
+        for module in dict.fromkeys(task.module for task in tasks):
+            source = found or find(module)
+            checks = registry.checks_of(module)
+            mine = [task for task in tasks if task.module == module]
+            reports.append(self.check_source(module, source.read(), str(source.path), mine, checks.cases(seed), checks))
+        return reports
+
+
+def _load_failure(path: str, bad: Raised) -> str:
+    where = f", line {bad.line}" if bad.line else ""
+    return f"{path.rpartition('/')[2]}{where}: {bad.kind}: {bad.message}. The file cannot be run, so no task of it can be."
+
+
+class _Results:
+    """Collects verdicts by task and group, in the order of the tasks."""
+
+    def __init__(self, tasks: Sequence[Task]):
+        self.tasks = tasks
+        self.counts = {(task.id, group): [0, 0] for task in tasks for group in task.groups}  # cases, passed
+        self.failures: dict[tuple[str, str], Failure] = {}
+        self.kinds: dict[str, set[str]] = {task.id: set() for task in tasks}
+        self.seconds = {task.id: 0.0 for task in tasks}
+
+    def settled(self, case: Case) -> bool:
+        """True once a case of the same group was stopped: the rest of it would only wait again."""
+        failure = self.failures.get((case.task, case.group))
+        return failure is not None and failure.misconception in ("timeout", "crashed", "not-written")
+
+    def skip(self, case: Case) -> None:
+        self.counts[case.task, case.group][0] += 1
+
+    def add(self, case: Case, verdict: Verdict, printed: str, seconds: float) -> None:
+        count = self.counts[case.task, case.group]
+        count[0] += 1
+        count[1] += verdict.ok
+        self.seconds[case.task] += seconds
+        if verdict.ok:
+            return
+        self.kinds[case.task].add(verdict.misconception)
+        self.failures.setdefault((case.task, case.group), Failure(
+            case.task, case.group, case.show or shown(case.steps[0]), verdict.message, verdict.expected, verdict.got,
+            verdict.misconception, printed))
+
+    def finish(self, stopped: Stopped | None) -> tuple[TaskResult, ...]:
+        done = []
+        for task in self.tasks:
+            groups = []
+            for group, points in task.groups.items():
+                cases, passed = self.counts[task.id, group]
+                if not cases:
+                    raise LookupError(f"the check of {task.id} has no case in its group {group!r}")
+                failure = self.failures.get((task.id, group))
+                if stopped and not failure and passed < cases:
+                    failure = Failure(task.id, group, "", str(stopped), misconception=stopped.status)
+                groups.append(GroupResult(group, points, cases, passed, failure))
+            done.append(TaskResult(task.id, task.title, task.read, tuple(groups), self._status(task, groups, stopped),
+                                   round(self.seconds[task.id], 3)))
+        return tuple(done)
+
+    def _status(self, task: Task, groups: list[GroupResult], stopped: Stopped | None) -> str:
+        if all(group.passed == group.cases for group in groups):
+            return "ok"
+        if stopped:
+            return stopped.status
+        for kind in ("timeout", "crashed"):
+            if kind in self.kinds[task.id]:
+                return kind
+        if any(group.earned for group in groups):
+            return "partial"
+        return "not-written" if "not-written" in self.kinds[task.id] else "wrong"
+
+
+def shown(step: Step) -> str:
+    """A step as the student would write it, tensors shortened."""
+    def value(item) -> str:
+        if isinstance(item, torch.Tensor):
+            return show(item)
+        if isinstance(item, Model):
+            return "model"
+        return show(item)
+
+    inside = [value(item) for item in step.args] + [f"{key}={value(item)}" for key, item in step.kwargs.items()]
+    name = step.function if isinstance(step, Call) else step.cls if isinstance(step, New) else f"{step.name}.{step.method}"
+    return f"{name}({', '.join(inside)})"

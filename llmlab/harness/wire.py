@@ -1,0 +1,262 @@
+"""The closed vocabulary between the trusted side and the student's process, as bytes. No pickle.
+
+A frame is two 8-byte lengths, a JSON text, and one block of raw bytes that tensors and byte strings point into.
+What may cross: None, bool, int, float, str, bytes, dense CPU tensors, lists, tuples, dicts, an `Rng`, a `Handle`,
+and in one direction the name of a trusted callback. Everything else is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from itertools import chain
+from typing import Any, BinaryIO
+
+import torch
+
+from llmlab.checks.protocol import Handle, Model, Rng
+from llmlab.harness.spawn import Closed
+
+MAX_FRAME = 256 * 2**20
+MAX_DEPTH = 24
+MAX_ITEMS = 1_000_000
+_HEAD = struct.Struct(">QQ")
+_DTYPES = {str(d).removeprefix("torch."): d for d in (
+    torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
+    torch.uint8, torch.bool)}
+
+
+class WireError(ValueError):
+    """A value or a frame is not of the closed vocabulary; the message says which and what is allowed."""
+
+
+def tensor_bytes(value: torch.Tensor) -> bytes:
+    """The raw bytes of a dense tensor, in row-major order."""
+    flat = value.detach().cpu().clone(memory_format=torch.contiguous_format).reshape(-1)
+    return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+
+
+def _dtype(name: str) -> torch.dtype:
+    try:
+        return _DTYPES[name]
+    except (KeyError, TypeError):
+        raise WireError(f"dtype {name!r} is not one of {', '.join(_DTYPES)}") from None
+
+
+def token_ids(items: list) -> list[int] | None:
+    """The ints of a list of ints, or of a list of such lists, in order; None if there is anything else in it.
+
+    >>> token_ids([[1, 2], [3]]), token_ids([1, True])
+    ([1, 2, 3], None)
+    """
+    kinds = set(map(type, items))
+    if kinds == {list}:
+        items = list(chain.from_iterable(items))
+        kinds = set(map(type, items))
+    return items if kinds <= {int} else None
+
+
+class _Packer:
+    """Turns a value into JSON-ready data, collecting raw bytes on the side."""
+
+    def __init__(self, lenient: bool, callback: Callable[[Model], int] | None):
+        self.lenient, self.callback = lenient, callback
+        self.blob, self.items = bytearray(), 0
+
+    def _bytes(self, raw: bytes) -> dict:
+        at = len(self.blob)
+        self.blob += raw
+        if len(self.blob) > MAX_FRAME:
+            raise WireError(f"the value is larger than {MAX_FRAME // 2**20} MiB")
+        return {"at": at, "n": len(raw)}
+
+    def pack(self, value: Any, depth: int = 0) -> Any:
+        self.items += 1
+        if depth > MAX_DEPTH or self.items > MAX_ITEMS:
+            raise WireError("the value is nested too deep or has too many items")
+        kind = type(value)
+        if value is None or kind in (bool, str):
+            return value
+        if kind is int:
+            if value.bit_length() > 4_096:
+                raise WireError("an integer of more than 4096 bits")
+            return value
+        if kind is float:
+            return value
+        if isinstance(value, torch.Tensor) and (kind is torch.Tensor or self.lenient):
+            return self._tensor(value)
+        if kind in (bytes, bytearray):
+            return {"$": "bytes", **self._bytes(bytes(value))}
+        if kind is list:
+            if self._plain(value):
+                return value
+            return [self.pack(item, depth + 1) for item in value]
+        if kind is tuple:
+            return {"$": "tuple", "items": [self.pack(item, depth + 1) for item in value]}
+        if kind is dict:
+            return {"$": "dict", "items": [[self.pack(k, depth + 1), self.pack(v, depth + 1)] for k, v in value.items()]}
+        if kind is Rng:
+            return {"$": "rng", "seed": value.seed}
+        if kind is Handle:
+            return {"$": "handle", "name": value.name}
+        if kind is Model and self.callback:
+            return {"$": "model", "id": self.callback(value)}
+        if self.lenient:
+            return self._lenient(value, depth)
+        raise WireError(f"a value of type {kind.__name__} cannot cross; allowed are numbers, strings, bytes, tensors, "
+                        "lists, tuples and dicts")
+
+    def _plain(self, items: list) -> bool:
+        """True if a list can go as it is. It only saves time; `pack` would give the same."""
+        ids = token_ids(items)
+        if ids is None or (ids and max(max(ids), -min(ids)) >= 2**63):
+            return False
+        self.items += len(ids) + len(items)
+        return self.items <= MAX_ITEMS
+
+    def _tensor(self, value: torch.Tensor) -> dict:
+        if value.layout != torch.strided or value.device.type == "meta":
+            raise WireError(f"a tensor of layout {value.layout} on {value.device}; return a dense one")
+        if value.is_quantized:
+            raise WireError("a quantized tensor; return its integer values and scales")
+        name = str(value.dtype).removeprefix("torch.")
+        _dtype(name)
+        if value.numel() * value.element_size() > MAX_FRAME:
+            raise WireError(f"a tensor of shape {tuple(value.shape)} is larger than {MAX_FRAME // 2**20} MiB")
+        return {"$": "tensor", "dtype": name, "shape": list(value.shape), **self._bytes(tensor_bytes(value))}
+
+    def _lenient(self, value: Any, depth: int) -> Any:
+        """What a student may return besides: numpy arrays and scalars, subclasses of plain types, ranges."""
+        if type(value).__module__.partition(".")[0] == "numpy":
+            import numpy
+
+            if isinstance(value, numpy.generic):
+                return self.pack(value.item(), depth)
+            if isinstance(value, numpy.ndarray):
+                try:
+                    tensor = torch.from_numpy(numpy.ascontiguousarray(value).reshape(value.shape))
+                except TypeError:
+                    raise WireError(f"a numpy array of dtype {value.dtype} cannot be read") from None
+                return self._tensor(tensor)
+        for plain in (bool, int, float, str, bytes):
+            if isinstance(value, plain):
+                return self.pack(plain(value), depth)
+        for plain in (list, tuple, dict):
+            if isinstance(value, plain):
+                return self.pack(plain(value), depth)
+        raise WireError(f"a value of type {type(value).__name__} cannot be read; return numbers, strings, bytes, "
+                        "tensors, lists, tuples or dicts of these")
+
+
+def _unpack(data: Any, blob: memoryview, callback: Callable[[int], Any] | None, depth: int = 0) -> Any:
+    if depth > MAX_DEPTH:
+        raise WireError("the value is nested too deep")
+    if isinstance(data, list):
+        if token_ids(data) is not None:
+            return data
+        return [_unpack(item, blob, callback, depth + 1) for item in data]
+    if not isinstance(data, dict):
+        return data
+    kind = data.get("$")
+    if kind == "bytes":
+        return bytes(_slice(data, blob))
+    if kind == "tensor":
+        return _read_tensor(data, blob)
+    if kind == "tuple" and isinstance(data.get("items"), list):
+        return tuple(_unpack(item, blob, callback, depth + 1) for item in data["items"])
+    if kind == "dict" and isinstance(data.get("items"), list):
+        try:
+            return {_unpack(k, blob, callback, depth + 1): _unpack(v, blob, callback, depth + 1) for k, v in data["items"]}
+        except (TypeError, ValueError) as error:
+            raise WireError(f"a dict cannot be read: {error}") from None
+    if kind == "rng" and type(data.get("seed")) is int:
+        return Rng(data["seed"])
+    if kind == "handle" and type(data.get("name")) is str:
+        return Handle(data["name"])
+    if kind == "model" and callback and type(data.get("id")) is int:
+        return callback(data["id"])
+    raise WireError(f"unknown kind of value {kind!r}")
+
+
+def _slice(data: dict, blob: memoryview) -> memoryview:
+    at, n = data.get("at"), data.get("n")
+    if type(at) is not int or type(n) is not int or at < 0 or n < 0 or at + n > len(blob):
+        raise WireError("a value points outside of its frame")
+    return blob[at:at + n]
+
+
+def _read_tensor(data: dict, blob: memoryview) -> torch.Tensor:
+    dtype, shape, raw = _dtype(data.get("dtype")), data.get("shape"), _slice(data, blob)
+    if not isinstance(shape, list) or len(shape) > 16 or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
+        raise WireError(f"tensor shape {shape!r} cannot be read")
+    count = 1
+    for n in shape:
+        count *= n
+    if count * dtype.itemsize != len(raw):
+        raise WireError(f"a tensor of shape {shape} does not have {len(raw)} bytes")
+    try:
+        if not count:
+            return torch.empty(shape, dtype=dtype)
+        if dtype is torch.bool:  # any other byte than 0 and 1 would be neither true nor false
+            return torch.frombuffer(bytearray(raw), dtype=torch.uint8).ne(0).reshape(shape)
+        return torch.frombuffer(bytearray(raw), dtype=dtype).reshape(shape)
+    except (RuntimeError, ValueError) as error:
+        raise WireError(f"tensor shape {shape!r} cannot be read: {error}") from None
+
+
+def encode(value: Any, *, lenient: bool = False, callback: Callable[[Model], int] | None = None) -> bytes:
+    """One frame. `lenient` (the student's side) also takes numpy values and subclasses. Raises WireError.
+
+    >>> decode(encode({"a": (1, 2.5), "b": torch.arange(2)}))
+    {'a': (1, 2.5), 'b': tensor([0, 1])}
+    """
+    packer = _Packer(lenient, callback)
+    text = json.dumps(packer.pack(value)).encode()
+    return _HEAD.pack(len(text), len(packer.blob)) + text + bytes(packer.blob)
+
+
+def decode(frame: bytes, *, callback: Callable[[int], Any] | None = None) -> Any:
+    """The value of one frame; tensors own their memory. Raises WireError."""
+    if len(frame) < _HEAD.size:
+        raise WireError("the frame is too short")
+    text, blob = _HEAD.unpack_from(frame)
+    if _HEAD.size + text + blob != len(frame):
+        raise WireError("the frame's lengths do not add up")
+    view = memoryview(frame)[_HEAD.size:]
+    try:
+        data = json.loads(bytes(view[:text]))
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"the frame is not readable: {error}") from None
+    return _unpack(data, view[text:], callback)
+
+
+def send(stream: BinaryIO, frame: bytes) -> None:
+    """Write a frame. Raises Closed if nobody reads any more."""
+    try:
+        stream.write(frame)
+        stream.flush()
+    except (OSError, ValueError) as error:
+        raise Closed(str(error)) from None
+
+
+def receive(stream: BinaryIO) -> bytes:
+    """Read one whole frame. Raises Closed at the end of the stream, WireError if it announces too much."""
+    head = _exactly(stream, _HEAD.size)
+    text, blob = _HEAD.unpack(head)
+    if text + blob > 2 * MAX_FRAME:
+        raise WireError(f"a frame of {text + blob} bytes is too large")
+    return head + _exactly(stream, text + blob)
+
+
+def _exactly(stream: BinaryIO, n: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < n:
+        try:
+            part = stream.read(n - len(parts))
+        except (OSError, ValueError) as error:
+            raise Closed(str(error)) from None
+        if not part:
+            raise Closed("the other side is gone")
+        parts += part
+    return bytes(parts)

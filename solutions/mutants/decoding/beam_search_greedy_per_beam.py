@@ -1,0 +1,26 @@
+"""After the first step each beam goes on with its own best token.
+
+task: decoding.beam_search
+says: beam-greedy-per-beam
+"""
+
+import torch
+
+
+def beam_search(model, prompt, *, beams, max_new_tokens, eos_id=None, length_penalty=1.0):
+    if beams < 1 or max_new_tokens < 1 or not prompt:
+        raise ValueError(f"beams {beams}, max_new_tokens {max_new_tokens}, prompt {prompt}")
+    live, finished = [(0.0, [])], []
+    for step in range(max_new_tokens):
+        ids = torch.tensor([prompt + new for _, new in live])
+        lps = model(ids, torch.ones_like(ids)).log_softmax(-1).tolist()
+        grown = [(total + lp, new + [token]) for (total, new), row in zip(live, lps) for token, lp in enumerate(row)]
+        if step:
+            grown = [max(g for g in grown if g[1][:-1] == new) for _, new in live]
+        grown.sort(key=lambda hypothesis: -hypothesis[0])
+        finished += [g for g in grown[:beams] if g[1][-1] == eos_id]
+        live = [g for g in grown if g[1][-1] != eos_id][:beams]
+        if not live:
+            break
+    scored = [(total / len(new) ** length_penalty, new) for total, new in finished + live]
+    return sorted(scored, reverse=True)[:beams]

@@ -1,0 +1,114 @@
+"""What the tests of the book share: the extensions, a small book that is quick to build, and the real
+one, built."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from filelock import FileLock
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load(path: Path, name: str) -> ModuleType:
+    """Import a file of book/ (it is no package) under a name of its own."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec and spec.loader, path
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+def extension(name: str) -> Callable[[], ModuleType]:
+    """A fixture that is the Sphinx extension book/_ext/<name>.py."""
+    return pytest.fixture(scope="session", name=name)(
+        lambda: load(ROOT / "book" / "_ext" / f"{name}.py", f"book_{name}")
+    )
+
+
+num = extension("num")
+ledger = extension("ledger")
+playground = extension("playground")
+offline = extension("offline")
+course_code = extension("course_code")
+glossary_tips = extension("glossary_tips")
+
+
+@pytest.fixture(scope="session")
+def builder() -> ModuleType:
+    return load(ROOT / "book" / "build.py", "book_build")
+
+
+Build = Callable[[], tuple[int, str]]
+MiniBook = Callable[[dict[str, str]], tuple[Path, Build]]
+
+
+@pytest.fixture
+def mini_book(tmp_path: Path, builder: ModuleType) -> MiniBook:
+    """make(files) -> (root, build): a book with our configuration and extensions and the given files;
+    build() -> (exit status, printed text)."""
+
+    def make(files: dict[str, str]) -> tuple[Path, Build]:
+        for name in ("_config.yml", "book/references.bib", "book/_data/matplotlibrc"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+        config = (
+            tmp_path / "_config.yml"
+        )  # without {task}: the checks import torch, and no small book asks for one
+        config.write_text(
+            config.read_text(encoding="utf-8").replace("    task: book/_ext\n", ""), encoding="utf-8"
+        )
+        for name in ("book/_ext", "book/_static", "book/_vendor"):
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text, encoding="utf-8")
+
+        def build() -> tuple[int, str]:
+            text = io.StringIO()
+            return builder.build(tmp_path, Console(file=text, width=200)), text.getvalue()
+
+        return tmp_path, build
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def html(builder: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built book: LLMLAB_BOOK_HTML if set, else `_build/html`, brought up to date."""
+    given = os.environ.get("LLMLAB_BOOK_HTML")
+    if given:
+        if not (Path(given) / "index.html").is_file():
+            pytest.fail(f"LLMLAB_BOOK_HTML={given!r} holds no index.html; unset it or build the book there")
+        return Path(given).resolve()
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", "alone")
+    folder = tmp_path_factory.getbasetemp()
+    outcome = (folder if run == "alone" else folder.parent) / f"book-{run}.txt"
+    with FileLock(outcome.with_suffix(".lock")):  # one build for all workers of this run
+        if not outcome.exists():
+            text = io.StringIO()
+            status = builder.build(ROOT, Console(file=text, width=160))
+            outcome.write_text("" if status == 0 else text.getvalue(), encoding="utf-8")
+    if problem := outcome.read_text(encoding="utf-8"):
+        pytest.fail(f"the book does not build:\n{problem}", pytrace=False)
+    return ROOT / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def page() -> Iterator[object]:
+    """A tab of headless Chromium without a network (tests/book/browser.py)."""
+    browser = load(Path(__file__).with_name("browser.py"), "book_browser")
+    if browser.executable() is None:
+        pytest.skip("no Chromium to read the book with: install chromium (Debian: apt-get install chromium)")
+    with browser.browser() as tab:
+        yield tab

@@ -1,0 +1,140 @@
+"""The playground's arithmetic in JavaScript against numpy, on hundreds of settings, and its data."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "book" / "_static" / "figures" / "sampling.js"
+GRID = list(
+    itertools.product(
+        [0, 0.1, 0.5, 1, 1.7, 2], [1, 3, 7, 16, 48], [0.05, 0.5, 0.9, 1], [0, 0.05, 0.2, 0.5], [1, 1.3, 2]
+    )
+)
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+def reference(
+    logits: np.ndarray, seen: np.ndarray, T: float, k: int, p: float, m: float, r: float
+) -> np.ndarray:
+    """Step by step as Hugging Face does it: each warper sees the renormalised rest."""
+    x = np.where(seen, np.where(logits > 0, logits / r, logits * r), logits)
+    if T == 0:
+        return np.eye(len(x))[x.argmax()]
+    x = x / T
+    x = np.where(x >= np.sort(x)[-k], x, -np.inf)
+    q = softmax(x)
+    order = np.argsort(-q, kind="stable")
+    below = np.cumsum(q[order]) - q[order]  # mass of the more probable tokens
+    if p < 1:
+        x[order[below >= p]] = -np.inf
+    q = softmax(x)
+    return softmax(np.where(q >= m * q.max(), x, -np.inf))
+
+
+def run_node(code: str) -> object:
+    if shutil.which("node") is None:
+        pytest.skip(
+            "no node to run the figure's JavaScript with: install nodejs (Debian: apt-get install nodejs)"
+        )
+    run = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(run.stdout)
+
+
+def test_javascript_agrees_with_numpy() -> None:
+    rng = np.random.default_rng(5)
+    logits, seen = rng.normal(0, 3, 48), rng.random(48) < 0.25
+    logits[7] = logits[11] = np.sort(logits)[-3]  # a tie at k = 3
+    data = json.dumps({"logits": logits.tolist(), "seen": seen.astype(int).tolist()})
+    found = run_node(
+        f"const {{sample}} = require({json.dumps(str(SCRIPT))}); const d = {data};"
+        f"console.log(JSON.stringify({json.dumps(GRID)}.map(([T, k, p, m, r]) => "
+        f"sample(d, {{T, k, p, m, r}}))))"
+    )
+    assert len(found) == len(GRID) >= 500
+    supports = set()
+    for setting, got in zip(GRID, found, strict=True):
+        expected = reference(logits, seen, *setting)
+        np.testing.assert_allclose(got["q"], expected, atol=1e-12, err_msg=str(setting))
+        positive = expected[expected > 0]
+        assert got["entropy"] == pytest.approx(-(positive * np.log(positive)).sum(), abs=1e-9), setting
+        assert [bool(why) for why in got["why"]] == (expected == 0).tolist(), setting
+        supports.add(int((expected > 0).sum()))
+    assert {1, 48} < supports  # the settings reach from one token to all
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("x / r : x * r", "the penalty multiplies positive logits"),
+        ("before / sumK >= p", "the crossing token is dropped"),
+    ],
+)
+def test_the_comparison_notices_a_wrong_figure(tmp_path: Path, change: str, why: str) -> None:
+    """The negative control of the test above: a figure with one known mistake must differ somewhere."""
+    wrong = {"x / r : x * r": "x * r : x / r", "before / sumK >= p": "(before + e[i]) / sumK > p"}[change]
+    source = SCRIPT.read_text(encoding="utf-8")
+    assert source.count(change) == 1
+    (tmp_path / "wrong.js").write_text(source.replace(change, wrong), encoding="utf-8")
+    logits, seen = np.array([2.0, 1.0, -1.0, -3.0]), np.array([1, 0, 1, 0])
+    data = json.dumps({"logits": logits.tolist(), "seen": seen.tolist()})
+    got = run_node(
+        f"const {{sample}} = require({json.dumps(str(tmp_path / 'wrong.js'))});"
+        f"console.log(JSON.stringify(sample({data}, {{T: 1, k: 4, p: .8, m: 0, r: 1.5}}).q))"
+    )
+    difference = np.abs(
+        np.nan_to_num(np.array(got, float)) - reference(logits, seen.astype(bool), 1, 4, 0.8, 0, 1.5)
+    ).max()
+    assert difference > 0.01, why
+
+
+def test_the_buttons_know_the_sliders_ranges(playground: ModuleType) -> None:
+    source = SCRIPT.read_text(encoding="utf-8").replace("OFF,", "101,").replace("OFF]", "101]")
+    knobs = dict(re.findall(r"(\w): \[([^\]]+)\]", re.search(r"const KNOBS = \{(.+)\};", source)[1]))
+    ranges = {name: tuple(float(x) for x in text.split(",")[:2]) for name, text in knobs.items()}
+    assert ranges == playground.RANGES
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("f: q=1", "no slider 'q'; the sliders are T, k, p, m, r"),
+        ("f: T=3", "T=3 is outside 0 to 2"),
+        ("f: T=hot", "could not convert"),
+    ],
+)
+def test_a_button_refuses_what_the_figure_cannot_show(
+    playground: ModuleType, target: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        playground.parse_state(target)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"prompt": "a", "tokens": ["x"]}, "lacks logits, seen"),
+        ({"prompt": "a", "tokens": ["x"], "logits": [1, 2], "seen": [0]}, "one entry per token"),
+        (
+            {"prompt": "a", "tokens": ["x"], "logits": [float("inf")], "seen": [0]},
+            "must be finite numbers, not inf",
+        ),
+    ],
+)
+def test_bad_data_is_refused(playground: ModuleType, tmp_path: Path, data: object, message: str) -> None:
+    (tmp_path / "d.json").write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=message):
+        playground.read_data(tmp_path / "d.json")

@@ -1,0 +1,39 @@
+"""A small lab for every test of this folder, and one class graded once."""
+
+import pytest
+from rich.console import Console
+
+from llmlab.grading import hidden, sample_class
+from llmlab.grading.places import Desk, desk
+from llmlab.grading.release import release
+from tests.grading import lab_text
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_tasks():
+    """Lab 1 is small here; undone after each file, for tests of other folders in the same process."""
+    tasks, cases = Desk.tasks, hidden.cases
+    lab_text.restrict()
+    yield
+    Desk.tasks, hidden.cases = tasks, cases
+
+
+@pytest.fixture
+def small(tmp_path, few_tasks):
+    """A course of the test's own, not released."""
+    return lab_text.small_course(tmp_path / "course")
+
+
+@pytest.fixture
+def released(small):
+    """The desk of a released lab in a course of the test's own."""
+    release("lab1", small)
+    return desk("lab1", small)
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory, few_tasks):
+    """(desk, summary) of the sample class after release, grade, feedback and export."""
+    where = lab_text.small_course(tmp_path_factory.mktemp("class") / "course")
+    summary = sample_class.run(where, console=Console(quiet=True))
+    return desk("lab1", where), summary
