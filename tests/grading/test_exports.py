@@ -47,7 +47,7 @@ NASTY = "\x1b]0;t\x07<b>&\"'\x00\x08\ud800\ufffe\u202e ]]><script>alert(1)</scri
 
 
 def dangerous(cell: str) -> bool:
-    """Written from OWASP's list, not from ours: is this cell, or a part behind `;`, a formula or a control?"""
+    """Written from OWASP's list, not ours: is this cell, or a part behind `;`, a formula or a control?"""
     for part in cell.split(";"):
         bare = part.strip(' "\xa0\u200b\ufeff”“')
         if bare and (bare[0] in OWASP or unicodedata.normalize("NFKC", bare[0]) in OWASP):

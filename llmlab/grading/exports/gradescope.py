@@ -17,10 +17,15 @@ PLAIN = {"output_format": "text", "test_output_format": "text", "test_name_forma
 
 
 def results_json(result: Result) -> dict[str, Any]:
-    """The document: the score counts, the tests explain it. What a person still has to read counts 0 so
-    far.""" return { "score": result.row.points, "output": text(f"{result.row.status}: {result.row.reason}"),
-    "visibility": "visible", "stdout_visibility": "hidden", **PLAIN, "tests": [_test(item) for item in
-    result.items], }
+    """The document: the score counts, the tests explain it. What a person still has to read is 0 so far."""
+    return {
+        "score": result.row.points,
+        "output": text(f"{result.row.status}: {result.row.reason}"),
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        **PLAIN,
+        "tests": [_test(item) for item in result.items],
+    }
 
 
 def failed(reason: str, tests: tuple[Item, ...] = ()) -> dict[str, Any]:
