@@ -1,43 +1,39 @@
-"""The intake: from what a student handed in to what is graded. It executes nothing and
-never writes to the inbox.
+"""The intake: from what a student handed in to what is graded. It executes nothing and never writes to the
+inbox.
 
-From `inbox/<student>/<lab>/` it takes regular files of the expected names and of bounded size, repairs
-their encoding, rebuilds the notebook on the released one, and writes `submitted/<student>/<lab>/`.
-Whatever cannot be read is replaced by the released notebook, or left out, with the reason in the ledger: a
-submission is never lost and never stops the rest.
+    read_attempt    one folder of files -> the files to grade, in memory, with what was put right
+    store           those files -> submitted/<student>/<lab>/, and a record in the ledger
+
+The expected files are taken under their own names, or found under others (`choosing`); encodings are
+repaired (`untrusted`); the notebook is rebuilt on the released one (`rebuild`). Whatever cannot be read is
+replaced by the released notebook, or left out, with the reason in the ledger: a submission is never lost and
+never stops the rest.
 """
 
 from __future__ import annotations
 
-import codecs
-import io
 import json
 import os
-import stat
-import tokenize
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from llmlab.grading import choosing
 from llmlab.grading.course import CourseError
+from llmlab.grading.handed_in import HandedIn
 from llmlab.grading.ledger import MISSING, REFUSED, UNREADABLE, Ledger, digest, write_atomic
 from llmlab.grading.places import Desk, is_student
 from llmlab.grading.rebuild import NotebookError, parse, rebuild
+from llmlab.grading.receipt import RECEIPT, differences
+from llmlab.grading.untrusted import FileProblem, module_bytes, printable, take, text_of
 
-VERSION = "1"
-MAX_NOTEBOOK = 20 * 2**20
-MAX_MODULE = 512 * 2**10
-MAX_NAMES = 200
+VERSION = "2"
 OK = "ok"
-RECEIPT = "receipt.json"
-
-
-class FileProblem(Exception):
-    """A file is missing or cannot be taken; `status` is "missing" or "unreadable"."""
-
-    def __init__(self, status: str, reason: str):
-        super().__init__(reason)
-        self.status = status
+TIMESTAMP = "timestamp.txt"
+"""Where nbgrader looks for the time at which a submission arrived."""
+ATTEMPTS = ".attempts"
+"""Where earlier attempts are kept, beside the newest one (see `attempts`)."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +47,23 @@ class Part:
 
 @dataclass(frozen=True)
 class Intake:
-    """What the intake made of one submission."""
+    """What the intake made of one attempt. `files` is what is graded; the ledger gets the rest."""
 
     student: str
     parts: tuple[Part, ...]
     notes: tuple[str, ...]
+    files: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def part(self, name: str) -> Part:
         return next(part for part in self.parts if part.name == name)
 
+    @property
+    def key(self) -> str:
+        return submission_key(self.files)
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"parts": [asdict(part) for part in self.parts], "notes": list(self.notes)}
+        parts = [{"name": part.name, "status": part.status, "reason": part.reason} for part in self.parts]
+        return {"student": self.student, "parts": parts, "notes": list(self.notes)}
 
 
 def entries(desk: Desk, inbox: Path) -> tuple[list[str], list[tuple[str, str]]]:
@@ -89,129 +91,86 @@ def entries(desk: Desk, inbox: Path) -> tuple[list[str], list[tuple[str, str]]]:
                 )
             )
         else:
-            lab = Path(entry.path, desk.lab)
+            lab, older = Path(entry.path, desk.lab), Path(entry.path, ATTEMPTS, desk.lab)
             if lab.is_symlink() or (lab.exists() and not lab.is_dir()):
                 refused.append((entry.name, f"{desk.lab} is not a folder"))
-            elif lab.is_dir():
+            elif lab.is_dir() or (not older.is_symlink() and older.is_dir() and any(older.iterdir())):
                 students.append(entry.name)
     return students, refused
 
 
-def printable(name: str, limit: int = 80) -> str:
-    """A file name as one safe line of text.
+def read_attempt(desk: Desk, student: str, folder: Path, master: bytes) -> Intake:
+    """Read one attempt: the files in `folder`. Writes nothing, raises nothing for what a student can do.
 
-    >>> printable("a\\nb")
-    'a\\\\nb'
+    master: the bytes of the released notebook.
     """
-    text = name.encode("utf-8", "backslashreplace").decode()
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return text if len(text) <= limit else text[:limit] + "..."
-
-
-def take(file: Path, limit: int) -> bytes:
-    """The bytes of a regular file of at most `limit` bytes; links, pipes and devices are not opened.
-    Raises FileProblem.
-    """
-    try:
-        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise FileProblem(MISSING, f"{file.name} was not handed in") from None
-    except OSError as error:
-        raise FileProblem(
-            UNREADABLE, f"{file.name} cannot be opened as a plain file: {error.strerror}"
-        ) from None
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise FileProblem(UNREADABLE, f"{file.name} is not a plain file")
-        with open(handle, "rb", closefd=False) as stream:
-            content = stream.read(limit + 1)
-        if len(content) > limit:
-            size = os.fstat(handle).st_size
-            raise FileProblem(UNREADABLE, f"{file.name} has {size:,} bytes; the limit is {limit:,}")
-    except OSError as error:
-        raise FileProblem(UNREADABLE, f"{file.name} cannot be read: {error.strerror}") from None
-    finally:
-        os.close(handle)
-    return content
-
-
-def text_of(raw: bytes) -> tuple[str, str]:
-    """Decoded text, and what had to be repaired ("" if nothing): BOMs are dropped, what is not UTF-8 is
-    read as Latin-1.
-    """
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        try:
-            return raw.decode("utf-16"), "was UTF-16"
-        except UnicodeDecodeError:
-            return raw.decode("latin-1"), "was not UTF-8 and was read as Latin-1"
-    try:
-        return raw.decode("utf-8-sig"), "began with a byte order mark" if raw.startswith(
-            codecs.BOM_UTF8
-        ) else ""
-    except UnicodeDecodeError:
-        return raw.decode("latin-1"), "was not UTF-8 and was read as Latin-1"
-
-
-def module_bytes(raw: bytes) -> tuple[bytes, str]:
-    """A module's bytes as Python will read them, and what was repaired. Bytes that Python can read stay
-    untouched.
-    """
-    try:
-        coding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
-        raw.decode(coding)
-        if coding != "utf-8-sig":
-            return raw, ""
-    except (SyntaxError, UnicodeDecodeError, LookupError):
-        pass  # undeclared bytes: repaired below
-    text, repaired = text_of(raw)
-    return text.encode("utf-8"), repaired
-
-
-def receive(desk: Desk, ledger: Ledger, student: str, inbox: Path, master: bytes) -> Intake:
-    """Take in one submission. Doing it again without a change in the inbox or the release writes nothing."""
-    folder = inbox / student / desk.lab
-    contents: dict[str, bytes] = {}
-    parts, notes = [], []
-    names = sorted(os.listdir(folder))
-    for name in (desk.notebook, *(f"{module}.py" for module in desk.modules)):
-        source = name if name in names or name != desk.notebook else _renamed(names, notes, name)
-        try:
-            contents[name] = take(folder / source, MAX_NOTEBOOK if name == desk.notebook else MAX_MODULE)
-            parts.append(Part(name, OK))
-        except FileProblem as problem:
-            parts.append(Part(name, problem.status, str(problem)))
-    expected = {part.name for part in parts} | {RECEIPT}
-    extra = [name for name in names if name not in expected and not name.startswith(".")]
+    released = json.loads(master)
+    expected = (desk.notebook, *(f"{module}.py" for module in desk.modules))
+    files = HandedIn(folder, (*expected, RECEIPT))
+    notes, parts, used = list(files.notes), [], {}
+    for name in expected:
+        source, why = name, ""
+        if files.problem(name) is None:
+            if name == desk.notebook:
+                source, said = choosing.notebook(files, name, released)
+            else:
+                functions = tuple(task.function for task in desk.tasks if f"{task.module}.py" == name)
+                taken = frozenset({*used.values(), *expected} - {name})
+                source, said, why = choosing.module(files, name, functions, taken)
+            notes += said
+        parts.append(_part(files, name, source, why))
+        if parts[-1].status == OK:
+            used[name] = source
+    made: dict[str, bytes] = {}
+    for number, part in enumerate(parts):
+        raw = files[used[part.name]] if part.status == OK else None
+        if part.name == desk.notebook:
+            made[part.name], parts[number] = _notebook(part, raw, released, notes)
+        elif raw is not None:
+            made[part.name], repaired = module_bytes(raw)
+            notes += [f"{part.name} {repaired}"] if repaired else []
+    known = {*used.values(), *expected, RECEIPT}
+    extra = [name for name in (*files.names, *files.others) if name not in known]
     if extra:
         listed = ", ".join(printable(name, 40) for name in extra[:5]) + (", ..." if len(extra) > 5 else "")
         notes.append(f"not used: {listed}")
-    made: dict[str, bytes] = {}
-    for number, part in enumerate(parts):
-        if part.name == desk.notebook:
-            made[part.name], parts[number] = _notebook(
-                part, contents.get(part.name), json.loads(master), notes
-            )
-        elif part.status == OK:
-            made[part.name], repaired = module_bytes(contents[part.name])
-            notes += [f"{part.name} {repaired}"] if repaired else []
-    intake = Intake(student, tuple(parts), tuple(notes))
-    _write(desk.submitted(student), made)
-    ledger.write(student, "intake", intake.to_json() | {"key": submission_key(made)})
+    if RECEIPT in files:
+        notes += differences(files[RECEIPT], {name: files[source] for name, source in used.items()})
+    return Intake(student, tuple(parts), tuple(dict.fromkeys(notes)), made)
+
+
+def _part(files: HandedIn, name: str, source: str, why: str) -> Part:
+    """What became of an expected file that was looked for in `source`."""
+    if source in files:
+        return Part(name, OK)
+    problem = files.problem(source)
+    if problem is not None and problem.status != MISSING:
+        return Part(name, problem.status, str(problem))
+    return Part(name, MISSING, why or f"{name} was not handed in")
+
+
+def store(desk: Desk, ledger: Ledger, intake: Intake, arrived: datetime | None = None) -> None:
+    """Write `submitted/<student>/<lab>/` and the ledger's record. What says the same already is not written.
+
+    arrived: when it arrived, by the trusted clock; nbgrader and formgrader then show how late it is.
+    """
+    files = dict(intake.files)
+    if arrived is not None:
+        files[TIMESTAMP] = f"{arrived.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC\n".encode()
+    _write(desk.submitted(intake.student), files)
+    ledger.write(intake.student, "intake", intake.to_json() | {"key": intake.key})
+
+
+def receive(desk: Desk, ledger: Ledger, student: str, inbox: Path, master: bytes) -> Intake:
+    """Read and store the newest attempt, as it lies in the inbox."""
+    intake = read_attempt(desk, student, inbox / student / desk.lab, master)
+    store(desk, ledger, intake)
     return intake
 
 
 def submission_key(files: dict[str, bytes]) -> str:
     """Names and bytes of what is graded, as one hash."""
     return digest(VERSION, *[part for item in sorted(files.items()) for part in item])
-
-
-def _renamed(names: list[str], notes: list[str], wanted: str) -> str:
-    """The one notebook under another name ("lab1 (1).ipynb"), if it is the only one; else the wanted name."""
-    others = [name for name in names if name.endswith(".ipynb")]
-    if len(others) != 1:
-        return wanted
-    notes.append(f"{printable(others[0])} was taken for {wanted}")
-    return others[0]
 
 
 def _notebook(part: Part, raw: bytes | None, master: dict[str, Any], notes: list[str]) -> tuple[bytes, Part]:
@@ -248,4 +207,19 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
             write_atomic(folder / name, content)
 
 
-__all__ = ["REFUSED", "Intake", "Part", "entries", "receive", "submission_key"]
+__all__ = [
+    "OK",
+    "REFUSED",
+    "FileProblem",
+    "Intake",
+    "Part",
+    "entries",
+    "module_bytes",
+    "printable",
+    "read_attempt",
+    "receive",
+    "store",
+    "submission_key",
+    "take",
+    "text_of",
+]

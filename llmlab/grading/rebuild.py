@@ -2,7 +2,7 @@
 
 The released notebook (the master) gives the order, every id, every point and all locked text. From the
 student come only the text of the cells they may write in, and the cells they added, which stay where they
-stood. Stored outputs are left out.
+stood. Stored outputs and every other metadata are left out: what they say never matters.
 """
 
 from __future__ import annotations
@@ -10,32 +10,22 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import nbformat
-
 from llmlab.grading.ledger import digest
+from llmlab.grading.matching import Cell, Match, is_answer, match
+from llmlab.grading.matching import text as text_of_cell
 
 MAX_CELLS = 1_000
 MAX_SOURCE = 200_000
-CONVERSION = (LookupError, TypeError, ValueError, AttributeError, RecursionError, nbformat.ValidationError)
-"""How the converters of old formats fail on odd input."""
+MAX_DIGITS = 300
+KINDS = ("code", "markdown", "raw")
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif")
 
 
 class NotebookError(ValueError):
     """The notebook cannot be read; the message says why."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is taken from a submitted cell: text, kind, the names it may be known by, pasted images."""
-
-    kind: str
-    source: str
-    names: tuple[str, ...] = ()
-    attachments: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,35 +37,62 @@ class Rebuilt:
 
 
 def parse(text: str) -> list[Cell]:
-    """The cells of a notebook's JSON text. Raises NotebookError if it is not a notebook."""
+    """The cells of a notebook's JSON text, of any format since IPython 0.12. Raises NotebookError if it is
+    not a notebook.
+    """
     try:
-        data = json.loads(text)
+        data = json.loads(text.rstrip("\0 \t\r\n"), parse_int=_whole)  # a full disk leaves zeros at the end
     except (ValueError, RecursionError) as error:
         raise NotebookError(f"it is not JSON ({str(error)[:120]})") from None
     if not isinstance(data, dict):
         raise NotebookError(f"it holds a {type(data).__name__}, not a notebook")
-    if data.get("nbformat") in (1, 2, 3):
-        try:
-            data = nbformat.convert(nbformat.from_dict(data), 4)
-        except CONVERSION as error:
-            raise NotebookError(
-                f"it is of format {data['nbformat']} and cannot be converted: {error}"
-            ) from None
     cells = data.get("cells")
     if not isinstance(cells, list):
+        cells = _sheets(data.get("worksheets"))
+    if cells is None:
         raise NotebookError("it has no list of cells")
     if len(cells) > MAX_CELLS:
         raise NotebookError(f"it has {len(cells)} cells; the limit is {MAX_CELLS}")
     return [cell for raw in cells if (cell := _cell(raw)) is not None]
 
 
-def _cell(raw: Any) -> Cell | None:
-    if not isinstance(raw, dict) or raw.get("cell_type") not in ("code", "markdown", "raw"):
+def _whole(digits: str) -> int:
+    """A whole number; one of absurd length is none that matters here."""
+    return int(digits) if len(digits) <= MAX_DIGITS else 0
+
+
+def _sheets(sheets: Any) -> list[Any] | None:
+    """The cells of formats 2 and 3, which kept them in worksheets, as those of format 4."""
+    if not isinstance(sheets, list):
         return None
-    source = raw.get("source", "")
-    if isinstance(source, list) and all(isinstance(part, str) for part in source):
-        source = "".join(source)
-    if not isinstance(source, str):
+    found = [sheet["cells"] for sheet in sheets if isinstance(sheet, dict) and "cells" in sheet]
+    made = []
+    for raw in [raw for cells in found if isinstance(cells, list) for raw in cells]:
+        if isinstance(raw, dict):
+            kind, source = raw.get("cell_type"), raw.get("source", "")
+            if kind == "code":
+                raw = raw | {"source": raw.get("input", source)}
+            elif kind == "heading":
+                level = raw.get("level")
+                marks = "#" * (level if isinstance(level, int) and 1 <= level <= 6 else 1)
+                raw = raw | {"cell_type": "markdown", "source": f"{marks} {_joined(source) or ''}"}
+            elif kind == "html":
+                raw = raw | {"cell_type": "markdown"}
+        made.append(raw)
+    return made
+
+
+def _joined(source: Any) -> str | None:
+    if isinstance(source, list):
+        source = "".join(part for part in source if isinstance(part, str))
+    return source if isinstance(source, str) else None
+
+
+def _cell(raw: Any) -> Cell | None:
+    if not isinstance(raw, dict):
+        return None
+    source = _joined(raw.get("source", ""))
+    if source is None:
         return None
     if len(source) > MAX_SOURCE:
         source = source[:MAX_SOURCE] + f"\n[cut here: a cell may hold {MAX_SOURCE} characters]"
@@ -87,7 +104,9 @@ def _cell(raw: Any) -> Cell | None:
         if isinstance(name, str)
     ]
     clean = source.encode("utf-8", "replace").decode()  # lone surrogates cannot be written
-    return Cell(raw["cell_type"], clean, tuple(names), dict(_images(raw.get("attachments"))))
+    kind = raw.get("cell_type")
+    kind = kind if kind in KINDS else "raw"  # an unknown kind is shown as text
+    return Cell(kind, clean, tuple(names), dict(_images(raw.get("attachments"))))
 
 
 def _images(attachments: Any) -> Iterator[tuple[str, dict[str, str]]]:
@@ -106,49 +125,42 @@ def _images(attachments: Any) -> Iterator[tuple[str, dict[str, str]]]:
                 yield name, kept
 
 
-def rebuild(master: dict[str, Any], cells: list[Cell]) -> Rebuilt:
-    """The master with the student's text in it.
+def rebuild(master: dict[str, Any], cells: list[Cell], matched: Match | None = None) -> Rebuilt:
+    """The master with the student's text in it. `matched`: if it is known already.
 
-    A cell is known by its grade_id, else by its notebook id. Of several cells with one name, the first
-    whose text differs from the master's counts. A locked cell keeps the master's text; a missing or
-    emptied one comes back.
+    Of several cells that are one cell of the master, the first whose text differs from the master's counts;
+    other changed ones are kept after it, for a person to see. A locked cell keeps the master's text; a
+    missing or emptied one comes back.
     """
-    known: dict[str, int] = {}
-    for number, cell in enumerate(master["cells"]):
-        for name in _names(cell):
-            known.setdefault(name, number)
+    matched = matched or match(master, cells)
     found: dict[int, list[Cell]] = {}
     added: dict[int, list[Cell]] = {}
     last = -1
-    for cell in cells:
-        number = next((known[name] for name in cell.names if name in known), None)
-        if number is None:
-            if cell.source.strip():
-                added.setdefault(last, []).append(cell)
-        else:
+    for cell, number in zip(cells, matched.numbers, strict=True):
+        if number is not None:
             found.setdefault(number, []).append(cell)
             last = number
+        elif cell.source.strip():
+            added.setdefault(last, []).append(cell)
     notes: list[str] = []
+    if matched.guessed:
+        notes.append(f"{matched.guessed} cells had lost their names and were known by text or place")
     out = _added(added.get(-1, []), 0)
     for number, original in enumerate(master["cells"]):
         cell = copy.deepcopy(original)
-        _fill(cell, found.get(number, []), notes)
+        others = _fill(cell, found.get(number, []), notes)
         out.append(cell)
-        out += _added(added.get(number, []), len(out))
+        out += _added(others + added.get(number, []), len(out))
     notebook = {key: copy.deepcopy(value) for key, value in master.items() if key != "cells"} | {"cells": out}
     return Rebuilt(notebook, tuple(notes))
 
 
-def _names(cell: dict[str, Any]) -> list[str]:
-    told = cell["metadata"].get("nbgrader", {}).get("grade_id")
-    return ([f"grade:{told}"] if told else []) + ([f"id:{cell['id']}"] if "id" in cell else [])
-
-
-def _fill(cell: dict[str, Any], given: list[Cell], notes: list[str]) -> None:
-    """Put the student's text into a master cell, where the cell is theirs to write."""
+def _fill(cell: dict[str, Any], given: list[Cell], notes: list[str]) -> list[Cell]:
+    """Put the student's text into a master cell, where the cell is theirs to write. Returns other answers
+    that were given for it.
+    """
     told = cell["metadata"].get("nbgrader", {})
-    name, original = told.get("grade_id"), cell["source"]
-    text = "".join(original) if isinstance(original, list) else original
+    name, text = told.get("grade_id"), text_of_cell(cell)
     locked = bool(told) and not told.get("solution")
     changed = [one for one in given if one.source.strip() not in ("", text.strip())]
     if name and not given:
@@ -171,6 +183,8 @@ def _fill(cell: dict[str, Any], given: list[Cell], notes: list[str]) -> None:
             cell["attachments"] = changed[0].attachments
     if cell["cell_type"] == "code":
         cell["outputs"], cell["execution_count"] = [], None
+    others = changed[1:] if is_answer(cell) else []
+    return [one for one in others if one.source.strip() != changed[0].source.strip()]
 
 
 def _added(cells: list[Cell], at: int) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from llmlab.grading import intake
+from llmlab.grading import handed_in, intake
 from llmlab.grading.course import CourseError
 from llmlab.grading.ledger import Ledger
 
@@ -72,7 +72,7 @@ def test_nothing_in_the_folder(released, hand_in):
 
 
 def test_too_large_files_name_the_limit(hand_in, monkeypatch):
-    monkeypatch.setattr(intake, "MAX_MODULE", 1_000)
+    monkeypatch.setattr(handed_in, "MAX_MODULE", 1_000)
     assert status(hand_in({"decoding.py": b"#" * 1_001}), "decoding.py") == (
         "unreadable",
         "decoding.py has 1,001 bytes; the limit is 1,000",
