@@ -19,6 +19,7 @@ from nbgrader.preprocessors import (
 )
 from nbgrader.server_extensions.formgrader.handlers import template_path
 
+from llmlab.grading.database import gradebook_url
 from llmlab.grading.lookup import LedgerLookup
 from llmlab.grading.page_state import PageState
 
@@ -32,7 +33,8 @@ c = get_config()  # noqa: F821  (given by traitlets)
 
 c.CourseDirectory.course_id = "llmlab"
 c.CourseDirectory.root = str(HERE)
-c.CourseDirectory.db_url = f"sqlite:///{HERE / 'gradebook.db'}"
+# SQLite here, or what LLMLAB_GRADEBOOK or course.toml names.
+c.CourseDirectory.db_url = gradebook_url(HERE)
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", ".*", "*.new"]
 
 # A student's module is theirs: the master never replaces it, even if somebody adds a .py to source/.

@@ -16,10 +16,12 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.plugins import CsvExportPlugin
+from sqlalchemy.exc import DBAPIError
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
 from llmlab.grading.course import CourseError
+from llmlab.grading.database import redacted, shown
 
 CONFIG = "nbgrader_config.py"
 
@@ -48,8 +50,16 @@ class Nbgrader:
         return self._api
 
     def gradebook(self) -> Gradebook:
-        """The gradebook; use it as a context manager."""
-        return Gradebook(self.coursedir.db_url, self.coursedir.course_id)
+        """The gradebook; use it as a context manager. Raises CourseError if the database cannot be reached."""
+        url = self.coursedir.db_url
+        try:
+            return Gradebook(url, self.coursedir.course_id)
+        except DBAPIError as error:
+            told = redacted(" ".join(str(error.orig).split()), url)
+            raise CourseError(
+                f"The gradebook {shown(url)} cannot be opened: {told}. Start the database, or mend "
+                "LLMLAB_GRADEBOOK or `gradebook` in course.toml."
+            ) from None
 
     def has_assignment(self, lab: str) -> bool:
         with self.gradebook() as gradebook:
@@ -68,9 +78,10 @@ class Nbgrader:
             last = next(
                 (line for line in reversed(told) if "Error" in line or "Cannot" in line), "no reason given"
             )
-            raise CourseError(f"nbgrader {what} failed: {last.strip()}.")
+            raise CourseError(f"nbgrader {what} failed: {redacted(last.strip(), self.coursedir.db_url)}.")
 
     def generate_assignment(self, lab: str) -> None:
+        self.gradebook().close()  # a database that cannot be reached is told by us, not in a traceback
         with quiet():
             result = self.api.generate_assignment(lab, force=True, create=True)
         if not result["success"] and "submissions associated" in result.get("error", "") + result.get(
@@ -78,9 +89,16 @@ class Nbgrader:
         ):
             raise StaleGradebook(
                 f"The graded cells of {lab} changed, but the gradebook holds submissions of the older lab. "
-                f"Move {self.root / 'gradebook.db'} away (keep it), then release and grade again."
+                f"{self._put_away()}, then release and grade again."
             )
         self._do(f"generate_assignment {lab}", result)
+
+    def _put_away(self) -> str:
+        """How to begin with an empty gradebook."""
+        url = self.coursedir.db_url
+        if url.startswith("sqlite:///"):
+            return f"Move {url.removeprefix('sqlite:///')} away (keep it)"
+        return f"Keep the database {shown(url)}, name an empty one in its place"
 
     def autograde(self, lab: str, student: str) -> None:
         with quiet():
