@@ -20,6 +20,7 @@ from llmlab.checks.protocol import Call, Do, Handle, New, Rng
 from llmlab.harness import wire
 
 PRINTED = 4_000
+CONFINED = ". Your code is checked where it may not write files, start processes or use the network"
 
 
 class Printed(io.TextIOBase):
@@ -77,7 +78,8 @@ class Session:
                 line = frame.lineno
         if isinstance(error, SyntaxError) and error.filename == self.file:
             line = error.lineno
-        return {"kind": type(error).__name__, "message": str(error)[:1_000], "line": line}
+        message = str(error)[:1_000] + (CONFINED if isinstance(error, PermissionError) else "")
+        return {"kind": type(error).__name__, "message": message, "line": line}
 
     def load(self, request: dict) -> dict:
         """Compile and run the module's source. Any name it takes is `llmlab.<module>`."""
@@ -188,6 +190,10 @@ def _step(data: dict):
     """A step from its plain form, as `runner` sent it."""
     kind = {"Call": Call, "New": New, "Do": Do}[data["kind"]]
     return kind(*data["names"], args=data["args"], kwargs=data["kwargs"])
+
+
+def prepare() -> None:
+    """Called in the warm process before any fork: everything this runtime needs is imported by now."""
 
 
 def main(inward: BinaryIO, outward: BinaryIO) -> None:

@@ -96,6 +96,8 @@ class Candidate:
         with self.deadline(case.seconds, f"{case.task} on this case"):
             answer = self.ask({"op": "run", "steps": steps}, models, events)
         try:
+            if len(answer["answers"]) > len(steps):
+                raise TypeError(f"{len(answer['answers'])} answers to {len(steps)} steps")
             outputs = [_output(wire.decode(frame)) for frame in answer["answers"]]
             printed = str(answer["printed"])[:2 * PRINTED]
         except (KeyError, TypeError, AttributeError, wire.WireError) as error:

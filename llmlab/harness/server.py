@@ -1,96 +1,118 @@
-"""The warm process: it has torch imported, and forks one child for each candidate. Linux only.
+"""The warm process: it has torch imported, and forks one confined child for each candidate. Linux only.
 
-It is started by `spawn.py` with one socket. Two requests exist: b"F" with a socket attached forks a child that serves a
-candidate on that socket and answers with its process id; b"W" and a process id kills that child's group and answers
-with its exit status. It imports torch, numpy and the given runtime, runs no code of a student, and never enters a
-parallel region of torch, which a fork would not survive.
+It is started by `spawn.py` with one socket and the name of what its children run: `candidate` (checks) or `display`
+(cells of a notebook, shown and never scored). Requests are one letter:
+
+    F  with a socket attached: fork a child that serves that socket; the answer is its process id
+    K  and a process id: kill that child's group
+    W  and a process id: kill it, wait for it; the answer has its wait status
+    P  with a socket attached: fork a child that tries what is forbidden and writes what was refused
+
+It imports torch, numpy and the given runtime, runs no code of a student, and never enters a parallel region of torch,
+which a fork would not survive.
 """
 
 from __future__ import annotations
 
-import ctypes
+import importlib
+import json
 import os
-import resource
 import signal
 import socket
-import struct
 import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
 
 import numpy  # noqa: F401  (imported so that a child finds it ready)
 import torch
 
-from llmlab.harness import candidate, wire
+from llmlab.harness import wire
+from llmlab.harness.sandbox import proof
+from llmlab.harness.sandbox.confine import Sandbox
+from llmlab.harness.spawn import REPLY
 
-MEMORY = 6 * 2**30
-CPU_SECONDS = 600
-REPLY = struct.Struct(">qq")
-
-
-def limits() -> None:
-    """Bounds of a child: address space, CPU time, no core files, and no life after its parent."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+RUNTIMES = ("candidate", "display")
 
 
-def child(channel: socket.socket, control: socket.socket) -> None:
-    """What the forked process does; it never returns."""
+def fork(channel: socket.socket, sandbox: Sandbox, work: Callable[[socket.socket], None]) -> int:
+    """The process id of a confined child that does `work` on the channel and ends."""
+    pid = os.fork()
+    if pid:
+        channel.close()
+        return pid
     status = 1
     try:
-        control.close()
-        os.setsid()
-        limits()
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        candidate.main(channel.makefile("rb"), channel.makefile("wb"))
+        sandbox.enter(channel.fileno())
+        work(channel)
         status = 0
+    except BaseException:
+        if os.environ.get("LLMLAB_DEBUG"):
+            traceback.print_exc()
     finally:
         os._exit(status)
 
 
-def end(pid: int) -> int:
-    """Kill a child and its group; its wait status, or -1 if it is not ours."""
-    for kill in (os.killpg, os.kill):
-        try:
-            kill(pid, signal.SIGKILL)
-        except OSError:
-            continue
+def prove(channel: socket.socket) -> None:
+    channel.sendall(json.dumps(proof.all_of_it(channel.fileno())).encode())
+
+
+def kill(pid: int) -> None:
+    """End a child and its group. It is not reaped before `W`, so the number cannot have been given away."""
+    for end in (os.killpg, os.kill):
+        with suppress(OSError):
+            end(pid, signal.SIGKILL)
+
+
+def reap(pid: int) -> int:
+    """Kill a child and its group; its wait status, or -1 if there is none."""
+    kill(pid)
     try:
         return os.waitpid(pid, 0)[1]
     except OSError:
         return -1
 
 
-def serve(control: socket.socket) -> None:
+def serve(control: socket.socket, work: Callable[[socket.socket], None]) -> None:
     """Answer requests until the trusted side is gone; then end what is left."""
+    sandbox = Sandbox()
     alive: set[int] = set()
     while True:
         data, fds, _, _ = socket.recv_fds(control, 64, 1)
         if not data:
             break
-        if data[:1] == b"F":
+        kind, pid, status = data[:1], 0, 0
+        if kind in (b"F", b"P"):
             channel = socket.socket(fileno=fds[0])
-            pid = os.fork()
-            if pid == 0:
-                child(channel, control)
-            channel.close()
+            pid = fork(channel, sandbox, work if kind == b"F" else prove)
             alive.add(pid)
-            control.sendall(REPLY.pack(pid, 0))
         else:
             pid = REPLY.unpack(data[1:1 + REPLY.size])[0]
-            status = end(pid) if pid in alive else -1
-            alive.discard(pid)
-            control.sendall(REPLY.pack(pid, status))
+            if pid in alive and kind == b"K":
+                kill(pid)
+            elif pid in alive:
+                status = reap(pid)
+                alive.discard(pid)
+            else:
+                status = -1
+        control.sendall(REPLY.pack(pid, status))
     for pid in alive:
-        end(pid)
+        reap(pid)
+
+
+def main(descriptor: int, runtime: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trusted side, which then closes the socket
+    os.environ.pop("PWD", None)  # bubblewrap sets it; a candidate sees the same environment with it and without
+    torch.set_num_threads(1)
+    module = importlib.import_module(f"llmlab.harness.{runtime}")
+    module.prepare()
+    # Warm what the first small case would otherwise pay for; one thread, so no parallel region is entered.
+    wire.decode(wire.encode(torch.softmax(torch.randn(2, 8), -1)))
+    serve(socket.socket(fileno=descriptor),
+          lambda channel: module.main(channel.makefile("rb"), channel.makefile("wb")))
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trusted side, which then closes the socket
-    torch.set_num_threads(1)
-    # Warm what the first small case would otherwise pay for; one thread, so no parallel region is entered.
-    wire.decode(wire.encode(torch.softmax(torch.randn(2, 8), -1)))
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    if sys.argv[2] not in RUNTIMES:
+        raise SystemExit(f"runtime {sys.argv[2]!r} is not one of {', '.join(RUNTIMES)}")
+    main(int(sys.argv[1]), sys.argv[2])

@@ -6,18 +6,27 @@ cannot tell one from the other.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import site
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from llmlab._finder import PACKAGE
+from llmlab.harness.sandbox import ESSENTIAL, bubblewrap, cgroup
+
+REPLY = struct.Struct(">qq")
+"""A process id and a status, both ways between the trusted side and the warm process."""
+PROOF_SECONDS = 30
 
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0",
                "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1", "PATH": os.defpath}
@@ -79,28 +88,34 @@ def words(code: int) -> str:
 
 
 class WarmServer:
-    """The trusted side's hold on one `llmlab.harness.server` process."""
+    """The trusted side's hold on one `llmlab.harness.server` process.
 
-    def __init__(self):
+    runtime: what its forks run, "candidate" or "display". namespaces: whether to put it into namespaces of its own where
+    that works (`sandbox.bubblewrap`).
+    """
+
+    def __init__(self, runtime: str = "candidate", namespaces: bool = True):
+        self.runtime, self.namespaces = runtime, namespaces
         self.folder = tempfile.TemporaryDirectory(prefix="llmlab-")
         self.lock = threading.Lock()
         self._launch()
 
     def _launch(self) -> None:
         ours, theirs = socket.socketpair()
+        wrapper = bubblewrap.wrapper() if self.namespaces else ()
+        self.wrapped = bool(wrapper)
         self.process = subprocess.Popen(
-            [*python(), "-m", "llmlab.harness.server", str(theirs.fileno())],
+            [*wrapper, *python(), "-m", "llmlab.harness.server", str(theirs.fileno()), self.runtime],
             pass_fds=[theirs.fileno()], env=ENVIRONMENT, cwd=self.folder.name, stdin=subprocess.DEVNULL,
             start_new_session=True)
         theirs.close()
         self.control = ours
+        self.group = cgroup.confine(self.process.pid, _memory())
 
-    def _ask(self, message: bytes, fds: list[int]) -> tuple[int, int]:
-        from llmlab.harness.server import REPLY
-
+    def _ask(self, kind: bytes, pid: int = 0, fds: Sequence[int] = ()) -> tuple[int, int]:
         with self.lock:
             try:
-                socket.send_fds(self.control, [message], fds)
+                socket.send_fds(self.control, [kind + REPLY.pack(pid, 0)], list(fds))
                 reply = b""
                 while len(reply) < REPLY.size:
                     part = self.control.recv(REPLY.size - len(reply))
@@ -111,42 +126,71 @@ class WarmServer:
                 raise Closed(f"the warm process is gone: {error}") from None
         return REPLY.unpack(reply)
 
-    def start(self) -> Process:
-        """A new candidate. Raises Closed if the warm process is gone and a second one does not start either."""
+    def _fork(self, kind: bytes) -> tuple[int, socket.socket]:
+        """A new child and our end of its channel. Raises Closed if the warm process is gone and a second one does not start
+        either.
+        """
         ours, theirs = socket.socketpair()
         try:
             try:
-                pid, _ = self._ask(b"F", [theirs.fileno()])
-            except Closed:  # a candidate may have killed it: the next one must not suffer
-                self.control.close()
-                self.process.wait()
+                pid, _ = self._ask(kind, fds=[theirs.fileno()])
+            except Closed:  # it may have been killed from outside: the next candidate must not suffer
+                self._drop()
                 self._launch()
-                pid, _ = self._ask(b"F", [theirs.fileno()])
+                pid, _ = self._ask(kind, fds=[theirs.fileno()])
+        except BaseException:
+            ours.close()
+            raise
         finally:
             theirs.close()
+        return pid, ours
+
+    def start(self) -> Process:
+        """A new candidate. Raises Closed if the warm process is gone and a second one does not start either."""
+        pid, ours = self._fork(b"F")
         inward, outward = ours.makefile("rb"), ours.makefile("wb")
         ours.close()
         return Process(pid, inward, outward, self._kill, self._end)
 
-    def _kill(self, pid: int) -> None:
+    def protections(self) -> dict[str, bool]:
+        """Threat -> whether a candidate is refused it, tried by one; all False if it cannot even be tried."""
+        pid, ours = self._fork(b"P")
         try:
-            os.killpg(pid, signal.SIGKILL)  # not reaped before `_end`, so the number cannot have been given away
-        except ProcessLookupError:
-            return
+            ours.settimeout(PROOF_SECONDS)
+            told = b""
+            while part := ours.recv(65536):
+                told += part
+            return {str(name): bool(held) for name, held in json.loads(told).items()}
+        except (OSError, ValueError):
+            return dict.fromkeys(ESSENTIAL, False)
+        finally:
+            ours.close()
+            self._end(pid)
+
+    def _kill(self, pid: int) -> None:
+        with suppress(Closed):
+            self._ask(b"K", pid)
 
     def _end(self, pid: int) -> str:
-        from llmlab.harness.server import REPLY
-
         try:
-            status = self._ask(b"W" + REPLY.pack(pid, 0), [])[1]
+            status = self._ask(b"W", pid)[1]
         except Closed:
             return ""
         return "" if status < 0 else words(os.waitstatus_to_exitcode(status))
 
-    def close(self) -> None:
+    def _drop(self) -> None:
         self.control.close()
         self.process.wait()
+        cgroup.release(self.group)
+
+    def close(self) -> None:
+        self._drop()
         self.folder.cleanup()
+
+
+def _memory() -> int:
+    """Nine tenths of this machine's memory, in bytes: the rest is for everything else."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 9 // 10
 
 
 class ColdStarter:
@@ -173,6 +217,10 @@ class ColdStarter:
         self._kill(pid)
         code = self.children.pop(pid).wait()
         return words(code)
+
+    def protections(self) -> dict[str, bool]:
+        """Nothing is enforced where there is no warm process to fork from."""
+        return dict.fromkeys(ESSENTIAL, False)
 
     def close(self) -> None:
         for pid in list(self.children):

@@ -19,6 +19,7 @@ from llmlab.checks.protocol import Handle, Model, Rng
 from llmlab.harness.spawn import Closed
 
 MAX_FRAME = 256 * 2**20
+MAX_TEXT = 48 * 2**20
 MAX_DEPTH = 24
 MAX_ITEMS = 1_000_000
 _HEAD = struct.Struct(">QQ")
@@ -149,7 +150,7 @@ class _Packer:
                         "tensors, lists, tuples or dicts of these")
 
 
-def _unpack(data: Any, blob: memoryview, callback: Callable[[int], Any] | None, depth: int = 0) -> Any:
+def _unpack(data: Any, blob: _Block, callback: Callable[[int], Any] | None, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise WireError("the value is nested too deep")
     if isinstance(data, list):
@@ -160,7 +161,7 @@ def _unpack(data: Any, blob: memoryview, callback: Callable[[int], Any] | None, 
         return data
     kind = data.get("$")
     if kind == "bytes":
-        return bytes(_slice(data, blob))
+        return bytes(blob.take(data))
     if kind == "tensor":
         return _read_tensor(data, blob)
     if kind == "tuple" and isinstance(data.get("items"), list):
@@ -179,15 +180,24 @@ def _unpack(data: Any, blob: memoryview, callback: Callable[[int], Any] | None, 
     raise WireError(f"unknown kind of value {kind!r}")
 
 
-def _slice(data: dict, blob: memoryview) -> memoryview:
-    at, n = data.get("at"), data.get("n")
-    if type(at) is not int or type(n) is not int or at < 0 or n < 0 or at + n > len(blob):
-        raise WireError("a value points outside of its frame")
-    return blob[at:at + n]
+class _Block:
+    """The raw bytes of a frame. What values take from it adds up to its size at most: no byte is worth two."""
+
+    def __init__(self, view: memoryview):
+        self.view, self.left = view, len(view)
+
+    def take(self, data: dict) -> memoryview:
+        at, n = data.get("at"), data.get("n")
+        if type(at) is not int or type(n) is not int or at < 0 or n < 0 or at + n > len(self.view):
+            raise WireError("a value points outside of its frame")
+        self.left -= n
+        if self.left < 0:
+            raise WireError("values of the frame share their bytes")
+        return self.view[at:at + n]
 
 
-def _read_tensor(data: dict, blob: memoryview) -> torch.Tensor:
-    dtype, shape, raw = _dtype(data.get("dtype")), data.get("shape"), _slice(data, blob)
+def _read_tensor(data: dict, blob: _Block) -> torch.Tensor:
+    dtype, shape, raw = _dtype(data.get("dtype")), data.get("shape"), blob.take(data)
     if not isinstance(shape, list) or len(shape) > 16 or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
         raise WireError(f"tensor shape {shape!r} cannot be read")
     count = 1
@@ -228,7 +238,7 @@ def decode(frame: bytes, *, callback: Callable[[int], Any] | None = None) -> Any
         data = json.loads(bytes(view[:text]))
     except (ValueError, RecursionError) as error:
         raise WireError(f"the frame is not readable: {error}") from None
-    return _unpack(data, view[text:], callback)
+    return _unpack(data, _Block(view[text:]), callback)
 
 
 def send(stream: BinaryIO, frame: bytes) -> None:
@@ -244,7 +254,7 @@ def receive(stream: BinaryIO) -> bytes:
     """Read one whole frame. Raises Closed at the end of the stream, WireError if it announces too much."""
     head = _exactly(stream, _HEAD.size)
     text, blob = _HEAD.unpack(head)
-    if text + blob > 2 * MAX_FRAME:
+    if text > MAX_TEXT or blob > MAX_FRAME:
         raise WireError(f"a frame of {text + blob} bytes is too large")
     return head + _exactly(stream, text + blob)
 

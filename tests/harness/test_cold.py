@@ -18,7 +18,7 @@ def f(what):
     if what == "dies": os.abort()
     if what == "hangs": time.sleep(600)
     if what == "stdout": os.write(1, b"junk" * 1000); sys.__stdout__.write("junk"); return torch.tensor(1)
-    if what == "folder": return torch.tensor(len(os.listdir(".")) + ("" in sys.path) + ("PYTHONPATH" in os.environ) + 1)
+    if what == "folder": return torch.tensor(("" in sys.path) + ("PYTHONPATH" in os.environ) + 1)
 """
 WHAT = ["right", "wrong", "raises", "stdout", "folder", "exits", "dies", "hangs"]
 
