@@ -16,8 +16,11 @@ from typing import Any, BinaryIO
 from llmlab._finder import PACKAGE
 from llmlab.grading import screen
 from llmlab.grading.ledger import digest
+from llmlab.grading.screen import apply, is_test
 from llmlab.harness import wire
 from llmlab.harness.spawn import Closed, WarmServer
+
+__all__ = ["RECORD", "Display", "apply", "code_cells", "version"]
 
 RECORD = "display"
 CELL_SECONDS, SECONDS = 20.0, 60.0
@@ -26,12 +29,6 @@ PATIENCE = 15.0
 FRAME = (6 * 2**20, 10 * 2**20)
 """The longest text and the longest block of bytes that one frame may have."""
 _HEAD = struct.Struct(">QQ")
-
-
-def is_test(cell: Any) -> bool:
-    """True for an autograded test cell: it holds a verdict, and is not run."""
-    told = cell["metadata"].get("nbgrader") or {}
-    return bool(told.get("grade")) and not told.get("solution")
 
 
 def code_cells(notebook: Any) -> list[dict[str, str]]:
@@ -170,13 +167,3 @@ def _exactly(stream: BinaryIO, n: int) -> bytes:
             raise Closed("the other side is gone")
         parts += part
     return bytes(parts)
-
-
-def apply(notebook: Any, outputs: Any) -> None:
-    """Put the outputs of a record into the notebook's cells, tests excepted. What is odd is left out."""
-    if not isinstance(outputs, dict):
-        return
-    for cell in notebook["cells"]:
-        found = outputs.get(cell.get("id"))
-        if cell["cell_type"] == "code" and not is_test(cell) and isinstance(found, list):
-            cell["outputs"] = screen.again(found)

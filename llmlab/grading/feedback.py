@@ -1,7 +1,8 @@
 """Feedback: nbgrader's HTML page for every recorded submission, from the template in
 `assignments/templates/`.
 
-A page is written again only when the graded notebook, a score, a comment or the template changed.
+A page is written again only when the graded notebook, a verdict, a score, a comment, the level of disclosure or the
+template changed. Nothing is graded again for it, and nothing but the page is in a student's folder.
 """
 
 from __future__ import annotations
@@ -10,30 +11,43 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
 
+from llmlab.grading import disclosure
 from llmlab.grading.course import Course, CourseError
 from llmlab.grading.ledger import Ledger, digest
 from llmlab.grading.nbgrader_api import CONFIG, Nbgrader
+from llmlab.grading.page_state import only_page
 from llmlab.grading.places import Desk, desk
 
+MAKERS = ("disclosure", "lookup", "page_state", "render", "sanitise")
+"""Files of ours that decide how a page looks."""
 
-def feedback(lab: str, course: Course) -> Path:
-    """Write every student's page. Returns assignments/feedback. Raises CourseError if nothing has been
-    graded yet.
+
+def feedback(lab: str, course: Course, show: str = "") -> Path:
+    """Write every student's page. Returns assignments/feedback.
+
+    show: how much a page tells of hidden cases, "full", "actual" or "none"; default: what course.toml says, else full.
+    Raises CourseError if that is something else, or nothing has been graded yet.
     """
     at = desk(lab, course)
+    level = disclosure.chosen(at.root, lab, show)
     nbgrader, ledger = Nbgrader(at.root), Ledger(at.ledger)
+    nbgrader.config.PageState.show = level
     students = [name for name in ledger.students() if (at.autograded(name) / at.notebook).is_file()]
     if not students:
         raise CourseError(f"No submission of {lab} has been graded. Run `llmlab grade {lab}` first.")
     look = [file.read_bytes() for file in sorted((at.root / "templates").rglob("*")) if file.is_file()]
-    look.append((at.root / CONFIG).read_bytes())
+    look += [(at.root / CONFIG).read_bytes(), level.encode()]
+    look += [file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")) if file.stem in MAKERS]
     for student in students:
         with nbgrader.gradebook() as gradebook:
             told = _told(at, student, gradebook)
-        key = digest((at.autograded(student) / at.notebook).read_bytes(), told, *look)
+        verdicts = ledger.file(student, "verdicts")
+        judged = verdicts.read_bytes() if verdicts.is_file() else b""
+        key = digest((at.autograded(student) / at.notebook).read_bytes(), judged, told, *look)
         page = at.feedback(student) / f"{lab}.html"
         if ledger.read(student, "feedback").get("key") != key or not page.is_file():
             nbgrader.generate_feedback(lab, student)
+            only_page(at.feedback(student), page.name)
             ledger.write(student, "feedback", {"key": key})
     return at.root / "feedback"
 

@@ -3,6 +3,7 @@
 For every test cell it looks the verdict up in the ledger by `grade_id` and puts it into the cell as
 nbgrader reads it: an `execute_result` with the number of points, and a `display_data` with what a person
 reads. Without a verdict the cell gets 0 and says why; it never raises, so no submission is lost here.
+The other code cells get the outputs of the display run, if the ledger has them; they are no part of a score.
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
 from llmlab.grading.ledger import Ledger
 from llmlab.grading.render import as_html, as_text
+from llmlab.grading.screen import apply, is_test
 
 NOT_TAKEN_IN = (
     "This submission was not graded by intake, so there is no verdict. "
     "Put it into the inbox and run `llmlab grade` on the lab."
 )
 NO_VERDICT = "There is no verdict for this cell. Run `llmlab grade` on the lab again."
+
+ODD = (KeyError, TypeError, ValueError, AttributeError)
+"""How a ledger that somebody edited by hand fails to be shown."""
 
 
 def score(verdict: dict[str, Any], maximum: float) -> float:
@@ -49,31 +53,32 @@ class LedgerLookup(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         told = resources["nbgrader"]
-        found = Ledger(Path(self.ledger) / told["assignment"]).read(told["student"], "verdicts")
+        records = Ledger(Path(self.ledger) / told["assignment"])
+        found = records.read(told["student"], "verdicts")
         for cell in nb.cells:
             if cell.cell_type == "code":
                 cell.outputs, cell.execution_count = [], None
-                if utils.is_grade(cell) and not utils.is_solution(cell):
+                if is_test(cell):
                     self.put(cell, found)
+        apply(nb, records.read(told["student"], "display").get("outputs"))
         return nb, resources
 
-    def put(self, cell: NotebookNode, found: dict[str, Any]) -> None:
-        """Put the verdict of one test cell into its outputs."""
+    def verdict(self, cell: NotebookNode, found: dict[str, Any]) -> dict[str, Any]:
+        """The verdict on one test cell, with points within what the cell gives; `found` is the ledger's record."""
         name, maximum = cell.metadata.nbgrader["grade_id"], float(cell.metadata.nbgrader["points"])
         verdicts = found.get("cells")
         verdict = verdicts.get(name) if isinstance(verdicts, dict) else None
         if not isinstance(verdict, dict):
-            verdict = {
-                "title": name,
-                "points": 0.0,
-                "message": NO_VERDICT if found else NOT_TAKEN_IN,
-                "groups": [],
-            }
-        number = score(verdict, maximum)
-        shown = verdict | {"points": number, "max": maximum}
+            verdict = {"title": name, "message": NO_VERDICT if found else NOT_TAKEN_IN, "groups": []}
+        return verdict | {"points": score(verdict, maximum), "max": maximum}
+
+    def put(self, cell: NotebookNode, found: dict[str, Any]) -> None:
+        """Put the verdict of one test cell into its outputs."""
+        shown = self.verdict(cell, found)
+        number = shown["points"]
         try:
             text, page = as_text(shown), as_html(shown, self.book)
-        except (KeyError, TypeError, ValueError, AttributeError):  # a ledger that somebody edited by hand
+        except ODD:
             number, text, page = 0.0, NO_VERDICT, NO_VERDICT
         cell.outputs = [
             new_output("display_data", {"text/plain": text, "text/html": page}),

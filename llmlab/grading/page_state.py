@@ -1,27 +1,57 @@
-"""A preprocessor for feedback pages: tells the template which answers still wait for a person. Changes no
-grade.
+"""A preprocessor for feedback pages. It changes no grade; it decides what of the graded notebook a student sees.
+
+- every verdict is taken from the ledger again and shown at the level that the instructor chose (`disclosure`);
+- the template is told which answers still wait for a person;
+- HTML that a student's cell displayed is cleaned once more;
+- nothing but the page stays in the student's feedback folder: nbgrader copies whatever lies beside the notebook.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 from nbgrader import utils
 from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import List
+from traitlets import List, Unicode
+
+from llmlab.grading import disclosure, sanitise
+from llmlab.grading.ledger import Ledger
+from llmlab.grading.lookup import NO_VERDICT, ODD, LedgerLookup
+from llmlab.grading.render import as_html
+from llmlab.grading.screen import is_test
+
+
+def only_page(folder: Path, page: str) -> list[str]:
+    """Remove everything but the page from a feedback folder; the names of what was removed."""
+    removed = []
+    for path in sorted(folder.rglob("*"), reverse=True) if folder.is_dir() else []:
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        elif path != folder / page or path.is_symlink():
+            path.unlink()
+            removed.append(path.relative_to(folder).as_posix())
+    return removed
 
 
 class PageState(NbGraderPreprocessor):
-    """Sets `waiting` in the metadata of every graded cell whose points a person still has to give."""
+    """Prepares a graded notebook for the student's eyes."""
 
+    show = Unicode("", help="full, actual or none; empty: what course.toml says.").tag(config=True)
     display_data_priority = List(
         config=True, help="Set by nbconvert's HTML exporter for every preprocessor; not used here."
     )
 
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         told = resources["nbgrader"]
+        course = CourseDirectory(config=self.config)
+        lookup = LedgerLookup(parent=self)
+        level = disclosure.chosen(Path(course.root), told["assignment"], self.show)
+        found = Ledger(Path(lookup.ledger) / told["assignment"]).read(told["student"], "verdicts")
         with Gradebook(told["db_url"]) as gradebook:
             for cell in nb.cells:
                 if utils.is_grade(cell):
@@ -32,4 +62,22 @@ class PageState(NbGraderPreprocessor):
                         told["student"],
                     )
                     cell.metadata.nbgrader["waiting"] = bool(grade.needs_manual_grade)
+                if cell.cell_type == "code" and is_test(cell):
+                    cell.outputs = [self.verdict(lookup, cell, found, level)]
+                elif cell.cell_type == "code":
+                    for output in cell.outputs:
+                        if "text/html" in output.get("data", {}):
+                            output.data["text/html"] = sanitise.clean(output.data["text/html"])
+        pages = course.format_path(course.feedback_directory, told["student"], told["assignment"])
+        only_page(Path(pages), f"{told['notebook']}.html")
         return nb, resources
+
+    @staticmethod
+    def verdict(lookup: LedgerLookup, cell: NotebookNode, found: dict[str, Any], level: str) -> NotebookNode:
+        """The verdict on one test cell as the page shows it."""
+        name = cell.metadata.nbgrader["grade_id"]
+        try:
+            page = as_html(disclosure.disclosed(lookup.verdict(cell, found), level, name), lookup.book)
+        except ODD:
+            page = NO_VERDICT
+        return new_output("display_data", {"text/html": page})

@@ -40,7 +40,7 @@ def as_text(verdict: dict[str, Any]) -> str:
     read.
     """
     lines = [f"{verdict['title']}: {points(verdict['points'])} of {points(verdict['max'])} points"]
-    if not failures(verdict):
+    if not failures(verdict) and verdict["message"]:
         lines.append(cut(verdict["message"]))
     for group in verdict.get("groups", []):
         lines.append(f"  {points(group['earned'])}/{points(group['points'])}  {group['name']}")
@@ -66,7 +66,7 @@ def as_html(verdict: dict[str, Any], book: str = "") -> str:
             f"<span>{escape(str(verdict['title']))}</span></p>"
         ),
     ]
-    if not failures(verdict):
+    if not failures(verdict) and verdict["message"]:
         out.append(f'<p class="llmlab-message">{escape(cut(verdict["message"]))}</p>')
     if verdict.get("groups"):
         out.append(
@@ -94,5 +94,7 @@ def as_html(verdict: dict[str, Any], book: str = "") -> str:
         out.append("</tbody></table></div>")
     if not full and verdict.get("read"):
         read = escape(str(verdict["read"]), quote=True)
-        out.append(f'<p class="llmlab-read">Read <a href="{escape(book, quote=True)}{read}">{read}</a></p>')
+        out.append(
+            f'<p class="llmlab-read">Read <a href="{escape(book, quote=True)}{read}" rel="noopener">{read}</a></p>'
+        )
     return "\n".join([*out, "</div>"])

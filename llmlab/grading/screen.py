@@ -172,12 +172,25 @@ class Screen:
         return True
 
 
-def again(found: list[Any]) -> list[NotebookNode]:
-    """Outputs of the ledger as a notebook's nodes; those that a notebook could not hold are left out."""
-    kept = []
-    for one in found:
-        if isinstance(one, dict) and nbformat.validator.isvalid(
-            nbformat.from_dict(one), ref="output", version=4, version_minor=5
-        ):
-            kept.append(nbformat.from_dict(one))
-    return kept
+def is_test(cell: Any) -> bool:
+    """True for an autograded test cell: it holds a verdict, and is never run for display."""
+    told = cell["metadata"].get("nbgrader") or {}
+    return bool(told.get("grade")) and not told.get("solution")
+
+
+def apply(notebook: Any, outputs: Any) -> None:
+    """Put the outputs of a ledger's record into the notebook's code cells, tests excepted."""
+    if not isinstance(outputs, dict):
+        return
+    for cell in notebook["cells"]:
+        found = outputs.get(cell.get("id"))
+        if cell["cell_type"] == "code" and not is_test(cell) and isinstance(found, list):
+            cell["outputs"] = [node for one in found if (node := _node(one)) is not None]
+
+
+def _node(one: Any) -> NotebookNode | None:
+    """An output as a notebook holds it; None for what no notebook could hold (a ledger edited by hand)."""
+    if not isinstance(one, dict):
+        return None
+    node = nbformat.from_dict(one)
+    return node if nbformat.validator.isvalid(node, ref="output", version=4, version_minor=5) else None
