@@ -18,9 +18,9 @@ from pathlib import Path
 from llmlab.grading.course import CourseError
 from llmlab.grading.exports.cells import clean, number, safe
 from llmlab.grading.exports.results import NO_RESULT, Result
-from llmlab.grading.intake import printable, text_of
 from llmlab.grading.ledger import MISSING
 from llmlab.grading.summary import Row
+from llmlab.grading.untrusted import printable, text_of
 
 COLUMNS = (
     "student_id",
