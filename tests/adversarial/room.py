@@ -25,6 +25,7 @@ from llmlab.grading import hidden, variants
 from llmlab.grading.sample_students import unmarked
 from llmlab.harness import runner
 from llmlab.harness.report import Report
+from llmlab.harness.spawn import WarmServer
 from tests.adversarial.attack import FULL, Attack, Probe
 
 TOY = Task("decoding.f", "lab1", "a toy", {"g": 1.0}, "part1/start.html#sec-start")
@@ -36,8 +37,8 @@ SECRET = "instructors-secret-5f0c1d"
 class Room:
     """A warm harness, the quick tasks, and a world to attack: files, listeners, processes, an environment."""
 
-    def __init__(self, folder: Path):
-        self.harness = runner.Harness()
+    def __init__(self, folder: Path, namespaces: bool = True):
+        self.harness = runner.Harness(WarmServer(namespaces=namespaces))
         self.tasks = [task for task in registry.tasks("decoding") if task.function in FULL]
         self.checks = registry.checks_of("decoding")
         self.world = World(folder)
@@ -118,10 +119,11 @@ class World:
     def __init__(self, folder: Path):
         self.folder, self.heard = folder, []
         self.files = plant(folder)
+        self.abstract = f"llmlab-{os.getpid()}-{folder.name}"
         self.listeners = [self._listen(*kind) for kind in (
             (socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)), (socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0)),
             (socket.AF_UNIX, socket.SOCK_STREAM, str(folder / "socket")),
-            (socket.AF_UNIX, socket.SOCK_STREAM, f"\0llmlab-{os.getpid()}"))]
+            (socket.AF_UNIX, socket.SOCK_STREAM, f"\0{self.abstract}"))]
         self.shm = Path("/dev/shm") / f"llmlab-{os.getpid()}-{folder.name}"
         if self.shm.parent.is_dir():
             self.shm.write_text(SECRET)
@@ -152,7 +154,7 @@ class World:
             "root": str(self.folder), "files": [str(file) for file in self.files], "secret": SECRET, "needle": NEEDLE,
             "repository": str(PACKAGE.parent), "python": sys.prefix, "shm": str(self.shm),
             "tcp": self.listeners[0].getsockname()[1], "udp": self.listeners[1].getsockname()[1],
-            "unix": str(self.folder / "socket"), "abstract": f"llmlab-{os.getpid()}",
+            "unix": str(self.folder / "socket"), "abstract": self.abstract,
             "pids": [os.getpid(), self.neighbour.pid], "home": str(Path.home())}
 
     def snapshot(self) -> dict[str, str]:
