@@ -49,11 +49,13 @@ def gradebook_url(root: Path, environ: Mapping[str, str] | None = None) -> str:
         return _sqlite(url, root, where)
     if url.drivername not in POSTGRES:
         raise CourseError(
-            f"The gradebook in {where} begins with {url.drivername}://, which is not supported. Write {FORMS}."
+            f"The gradebook in {where} begins with {url.drivername}://, which is not supported."
+            f" Write {FORMS}."
         )
     if not url.database:
         raise CourseError(
-            f"The gradebook {shown(told)} in {where} names no database. Write postgresql://user@host/database."
+            f"The gradebook {shown(told)} in {where} names no database. "
+            "Write postgresql://user@host/database."
         )
     if importlib.util.find_spec("psycopg2") is None:
         raise CourseError(

@@ -63,7 +63,9 @@ def test_a_wrong_address_is_refused_without_its_password(tmp_path, told, why):
     assert "postgresql://user@host/database" in str(caught.value) or "sqlite:///" in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "why"), [("gradebook = 5\n", "is no text"), ("gradebook =\n", "is not TOML")])
+@pytest.mark.parametrize(
+    ("text", "why"), [("gradebook = 5\n", "is no text"), ("gradebook =\n", "is not TOML")]
+)
 def test_a_wrong_course_file_is_named(tmp_path, text, why):
     (tmp_path / "course.toml").write_text(text)
     with pytest.raises(CourseError, match=f"course.toml.*{why}"):
