@@ -52,22 +52,35 @@ class ArchiveError(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one archive. `ratio` holds from `free` bytes on: small files may well be all blanks."""
+    """Bounds of one archive. `ratio` holds from `free` bytes on: small files may well be all blanks.
+    `strict`: one hostile entry refuses the whole; else it is left out, and `Zip.refused` says why.
+    """
 
     entries: int = 2_000
     file: int = 64 * 2**20
     total: int = 128 * 2**20
     ratio: int = 200
     free: int = 8 * 2**20
+    strict: bool = True
 
 
 STUDENT = Limits()
-CLASS = Limits(entries=100_000, file=MAX_PACKED, total=2**44, ratio=2**44)
-"""A class's archive is made by the platform. Its members are bounded one by one."""
+CLASS = Limits(entries=100_000, file=MAX_PACKED, total=2**44, strict=False)
+"""A class's archive: made by the platform of files from many students, each bounded by itself."""
 
 
 def is_archive(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
+
+
+def stem(name: str) -> str:
+    """The name of an archive without its suffix; any other name as it is.
+
+    >>> stem("ada.tar.gz"), stem("ada")
+    ('ada', 'ada')
+    """
+    suffix = next((suffix for suffix in sorted(SUFFIXES, key=len) if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)]
 
 
 def unpack(content: bytes, limits: Limits = STUDENT) -> dict[str, bytes]:
@@ -96,6 +109,7 @@ class Zip:
 
     def __init__(self, source: Path | BinaryIO, limits: Limits = STUDENT):
         self.limits, self.left = limits, limits.total
+        self.refused: list[tuple[str, str]] = []
         try:
             _check_directory(source, limits)
             self.zip = zipfile.ZipFile(source)
@@ -136,23 +150,36 @@ class Zip:
         _check_overlap(infos, self.zip.start_dir)
         members = {}
         for info in infos:
-            name = safe_name(info.orig_filename)
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            if info.flag_bits & 0x1:
-                raise ArchiveError(f"{printable(name)} is encrypted")
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise ArchiveError(f"{printable(name)} is {_kind(kind)}, not a file")
-            if kind == stat.S_IFDIR or name.endswith("/"):
+            try:
+                name = self._file_name(info)
+                if name in members:
+                    raise ArchiveError(f"{printable(name)} is there twice")
+            except ArchiveError as error:
+                if self.limits.strict:
+                    raise
+                self.refused.append((printable(info.orig_filename), str(error)))
                 continue
-            if info.compress_type not in METHODS:
-                raise ArchiveError(f"{printable(name)} is packed in a way that is not opened (use plain zip)")
-            if info.file_size > self.limits.file:
-                raise ArchiveError(_too_large(name, self.limits.file))
-            if name in members:
-                raise ArchiveError(f"{printable(name)} is there twice")
-            members[name] = info
-        _check_collisions(members)
+            if name:
+                members[name] = info
+        if self.limits.strict:
+            check_collisions(members)
         return members
+
+    def _file_name(self, info: zipfile.ZipInfo) -> str:
+        """The path of an entry that can be taken, "" for a folder. Raises ArchiveError for any other."""
+        name = safe_name(info.orig_filename)
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if info.flag_bits & 0x1:
+            raise ArchiveError(f"{printable(name)} is encrypted")
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise ArchiveError(f"{printable(name)} is {_kind(kind)}, not a file")
+        if kind == stat.S_IFDIR or name.endswith("/"):
+            return ""
+        if info.compress_type not in METHODS:
+            raise ArchiveError(f"{printable(name)} is packed in a way that is not opened (use plain zip)")
+        if info.file_size > self.limits.file:
+            raise ArchiveError(_too_large(name, self.limits.file))
+        return name
 
 
 def safe_name(raw: str) -> str:
@@ -201,7 +228,7 @@ def _untar(content: bytes, limits: Limits) -> dict[str, bytes]:
                     raise ArchiveError(f"{printable(name)} is cut off")
     except DAMAGE as error:
         raise ArchiveError(f"it cannot be read as a tar ({_said(error)})") from None
-    _check_collisions(files)
+    check_collisions(files)
     return {name: raw for name, raw in files.items() if useful(name)}
 
 
@@ -267,12 +294,12 @@ def _check_overlap(infos: list[zipfile.ZipInfo], end: int) -> None:
     """Each entry ends before the next one begins: bytes that are used twice make a bomb."""
     ordered = sorted(infos, key=lambda info: info.header_offset)
     starts = [info.header_offset for info in ordered[1:]] + [end]
-    for info, following in zip(ordered, starts, strict=True):
+    for info, following in zip(ordered, starts, strict=False):
         if info.header_offset < 0 or info.header_offset + 30 + info.compress_size > following:
             raise ArchiveError(f"{printable(info.filename)} overlaps another entry: a zip bomb")
 
 
-def _check_collisions(names: Iterable[str]) -> None:
+def check_collisions(names: Iterable[str]) -> None:
     """No two names that one file system takes for one, and no file that is also a folder."""
     seen: dict[str, str] = {}
     for name in names:

@@ -20,7 +20,7 @@ from llmlab.grading.course import CourseError
 from llmlab.grading.intake import printable, text_of
 from llmlab.grading.places import is_student
 
-COLUMNS = ("id", "first_name", "last_name", "email")
+COLUMNS = ("id", "first_name", "last_name", "email", "lms_id")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -32,6 +32,7 @@ class Student:
     first_name: str = ""
     last_name: str = ""
     email: str = ""
+    lms_id: str = ""
 
 
 def read(file: Path) -> list[Student]:
