@@ -22,7 +22,7 @@ from traitlets import List, Unicode
 from llmlab.grading import disclosure, sanitise
 from llmlab.grading.ledger import Ledger
 from llmlab.grading.lookup import NO_VERDICT, ODD, LedgerLookup
-from llmlab.grading.render import as_html
+from llmlab.grading.render import as_html, failures
 from llmlab.grading.screen import is_test
 
 
@@ -52,6 +52,7 @@ class PageState(NbGraderPreprocessor):
         lookup = LedgerLookup(parent=self)
         level = disclosure.chosen(Path(course.root), told["assignment"], self.show)
         found = Ledger(Path(lookup.ledger) / told["assignment"]).read(told["student"], "verdicts")
+        waiting = 0.0
         with Gradebook(told["db_url"]) as gradebook:
             for cell in nb.cells:
                 if utils.is_grade(cell):
@@ -62,22 +63,37 @@ class PageState(NbGraderPreprocessor):
                         told["student"],
                     )
                     cell.metadata.nbgrader["waiting"] = bool(grade.needs_manual_grade)
+                    waiting += float(cell.metadata.nbgrader["points"]) if grade.needs_manual_grade else 0.0
                 if cell.cell_type == "code" and is_test(cell):
-                    cell.outputs = [self.verdict(lookup, cell, found, level)]
+                    self.tell(lookup, cell, found, level)
                 elif cell.cell_type == "code":
                     for output in cell.outputs:
                         if "text/html" in output.get("data", {}):
                             output.data["text/html"] = sanitise.clean(output.data["text/html"])
+        nb.metadata["llmlab_waiting"] = waiting
         pages = course.format_path(course.feedback_directory, told["student"], told["assignment"])
         only_page(Path(pages), f"{told['notebook']}.html")
         return nb, resources
 
     @staticmethod
-    def verdict(lookup: LedgerLookup, cell: NotebookNode, found: dict[str, Any], level: str) -> NotebookNode:
-        """The verdict on one test cell as the page shows it."""
+    def tell(lookup: LedgerLookup, cell: NotebookNode, found: dict[str, Any], level: str) -> None:
+        """Put the verdict on one test cell into it as the page shows it, and a line of it for the overview."""
         name = cell.metadata.nbgrader["grade_id"]
         try:
-            page = as_html(disclosure.disclosed(lookup.verdict(cell, found), level, name), lookup.book)
+            verdict = disclosure.disclosed(lookup.verdict(cell, found), level, name)
+            page, said = as_html(verdict, lookup.book), "" if verdict["points"] >= verdict["max"] else first(verdict)
         except ODD:
-            page = NO_VERDICT
-        return new_output("display_data", {"text/html": page})
+            page, said = NO_VERDICT, ""
+        cell.outputs = [new_output("display_data", {"text/html": page})]
+        cell.metadata.nbgrader["said"] = said
+
+
+def first(verdict: dict[str, Any]) -> str:
+    """The first thing that went wrong, in one short line.
+
+    >>> first({"message": "", "groups": [{"message": "Not written yet. Read on."}]})
+    'Not written yet. Read on.'
+    """
+    told = [group["message"] for group in failures(verdict)] or [verdict["message"]]
+    line = " ".join(str(told[0]).split())
+    return line if len(line) <= 160 else line[:157].rsplit(" ", 1)[0] + " ..."
