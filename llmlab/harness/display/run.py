@@ -49,7 +49,6 @@ def prepare() -> None:
     settings = Config()
     settings.HistoryManager.enabled = False
     settings.InteractiveShell.colors = "nocolor"
-    settings.InteractiveShell.cache_size = 0
     settings.InteractiveShell.autoindent = False
     _shell = shell_class().instance(config=settings, ipython_dir=folder)
     import matplotlib.figure
@@ -137,7 +136,7 @@ def _no_input(prompt: str = "", *_) -> str:
 
 def _run(source: str, number: int, page: Outputs, seconds: float) -> None:
     """Run one cell; whatever it does is told on its page."""
-    _shell.page, _shell.source, _shell.execution_count = page, source, number
+    _shell.page, _shell.source, _shell.execution_count = page, source, number + 1
     sys.stdout.page = sys.stderr.page = page
     signal.signal(signal.SIGALRM, _alarm)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -78,11 +78,11 @@ def shell_class():
 
         def run_cell_magic(self, magic_name, line, cell):
             if magic_name in ("time", "timeit"):
-                return self.run_cell(cell, store_history=False).result
-            if magic_name == "capture":
-                return self.ex(cell)
-            self.note(f"A cell that starts with %%{magic_name} is not run for the display.")
-            return None
+                self.run_cell(cell, store_history=False)
+            elif magic_name == "capture":
+                self.ex(cell)
+            else:
+                self.note(f"A cell that starts with %%{magic_name} is not run for the display.")
 
         def system(self, cmd) -> None:
             self.note(f"!{str(cmd).split()[0] if str(cmd).split() else ''} is not run for the display: no commands here.")
