@@ -25,6 +25,7 @@ from llmlab.cli.names import LABS
 from llmlab.cli.workspace import released
 
 RECEIPT, OUT = "receipt.json", "submissions"
+CLOCK = "this computer's own clock; not used for lateness, which is decided by when the work arrives"
 
 
 @dataclass
@@ -77,7 +78,7 @@ def _take(pack: Pack, name: str, path: Path) -> bytes | None:
 
 def receipt(lab: str, pack: Pack, now: datetime) -> dict:
     """What was packed, as plain data: name, SHA-256, size in bytes, time of the last save (UTC) of each
-    file.
+    file. The times are this computer's, and say so: lateness is decided by when the work arrives.
     """
     files = [
         {
@@ -91,6 +92,7 @@ def receipt(lab: str, pack: Pack, now: datetime) -> dict:
     return {
         "lab": lab,
         "packed": now.isoformat(timespec="seconds"),
+        "clock": CLOCK,
         "llmlab": __version__,
         "files": files,
         "missing": pack.missing,

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 
+from llmlab import __version__
 from llmlab._finder import LAB_MODULES, short_hash
 from llmlab.cli import inspecting
 from llmlab.cli import submit as submitting
@@ -54,6 +55,7 @@ def test_a_whole_pack(llmlab, ready):
     names = {"lab1.ipynb", *(f"{module}.py" for module in LABS["lab1"])}
     receipt = json.loads((packed / "receipt.json").read_text())
     assert {file["name"] for file in receipt["files"]} == names and receipt["missing"] == receipt["warnings"] == []
+    assert receipt["llmlab"] == __version__ and "not used for lateness" in receipt["clock"]
     for file in receipt["files"]:
         data = (packed / file["name"]).read_bytes()
         assert data == (ready / file["name"]).read_bytes()

@@ -17,6 +17,7 @@ from llmlab.grading import export, exports, pipeline, variants
 from llmlab.grading.course import CourseError
 from llmlab.grading.exports import cells, classroom, gradescope, junit, tables
 from llmlab.grading.exports.results import Item, Result, results
+from llmlab.grading.ledger import Ledger
 from llmlab.grading.nbgrader_api import Nbgrader
 from llmlab.grading.places import desk
 from llmlab.grading.release import release
@@ -61,7 +62,7 @@ def dangerous(cell: str) -> bool:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_cell_is_a_formula(text):
     row = Row(text, "graded", 1, 2, reason=text, first_name=text, last_name=text, email=text)
-    one = Result(row, (), datetime(2026, 11, 1, tzinfo=UTC))
+    one = Result(row, (), datetime(2026, 11, 1, tzinfo=UTC), text)
     for made in (tables.generic("lab1", [row]), tables.canvas("lab1", [one]), tables.moodle("lab1", [one])):
         rows = list(csv.reader(io.StringIO(made, newline=""), strict=True))
         assert len({len(cells) for cells in rows}) == 1
@@ -93,6 +94,7 @@ def result(student="ada", status="graded", items=(), **more) -> Result:
         Row(student, status, 1.0, 4.0, reason=NASTY, **more),
         tuple(items),
         datetime(2026, 11, 1, 12, tzinfo=UTC),
+        NASTY,
     )
 
 
@@ -352,6 +354,24 @@ def test_a_score_that_a_person_gave_is_exported(small_class):
         finally:
             grade.manual_score = before
             gradebook.db.commit()
+
+
+def test_students_are_told_no_more_than_the_feedback_tells(small_class):
+    where, at = small_class
+    cells = Ledger(at.ledger).read("zoe", "verdicts")["cells"]
+    said = {name: told["message"] for name, told in cells.items() if told["points"] == 0}
+    shown = {item.id: item for item in next(one for one in results(at) if one.row.student == "zoe").items}
+    assert len(said) >= len(at.tasks) and all(
+        shown[name].message == message for name, message in said.items()
+    )
+    (at.root / "course.toml").write_text('[feedback]\nshow = "none"\n')
+    try:
+        zoe = next(one for one in results(at) if one.row.student == "zoe")
+        assert zoe.comment == zoe.row.status and not any(item.misconceptions for item in zoe.items)
+        assert not any(item.message for item in zoe.items if item.id in said)
+        assert "decoding" not in exports.write("moodle", "lab1", where).read_text()
+    finally:
+        (at.root / "course.toml").unlink()
 
 
 def test_what_cannot_be_exported_says_why(small_class, small):

@@ -20,7 +20,7 @@ def results_json(result: Result) -> dict[str, Any]:
     """The document: the score counts, the tests explain it. What a person still has to read is 0 so far."""
     return {
         "score": result.row.points,
-        "output": text(f"{result.row.status}: {result.row.reason}"),
+        "output": text(f"{result.row.status}: {result.comment}"),
         "visibility": "visible",
         "stdout_visibility": "hidden",
         **PLAIN,

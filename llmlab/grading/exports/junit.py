@@ -56,7 +56,7 @@ def _suite(lab: str, number: int, result: Result) -> tree.Element:
     for name, value in told.items():
         tree.SubElement(properties, "property", name=name, value=text(value))
     suite.extend(cases)
-    tree.SubElement(suite, "system-out").text = text(result.row.reason)
+    tree.SubElement(suite, "system-out").text = text(result.comment)
     tree.SubElement(suite, "system-err")
     return suite
 
@@ -67,7 +67,7 @@ def _case(lab: str, item: Item, result: Result) -> tree.Element:
     )
     if item.waiting or result.row.status == MISSING:
         tree.SubElement(
-            case, "skipped", message=text("a person reads it" if item.waiting else result.row.reason)
+            case, "skipped", message=text("a person reads it" if item.waiting else result.comment)
         )
     elif item.points < item.max_points:
         kind = "error" if item.status in ERRORS else "failure"

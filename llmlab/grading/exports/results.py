@@ -2,7 +2,8 @@
 nothing.
 
 Points are nbgrader's, so manual scores are in them. Messages are those of the ledger; the input, the expected
-value and the printed output of a hidden case are not taken over, whatever the feedback discloses.
+value and the printed output of a hidden case are never taken over; a message tells no more than the feedback
+does.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 
-from llmlab.grading import summary
+from llmlab.grading import disclosure, summary
 from llmlab.grading.course import CourseError
-from llmlab.grading.ledger import GRADED, MANUAL, MISSING, REFUSED, Ledger
+from llmlab.grading.ledger import GRADED, MANUAL, MISSING, REFUSED, UNREADABLE, Ledger
 from llmlab.grading.nbgrader_api import Nbgrader
 from llmlab.grading.places import Desk
 from llmlab.grading.summary import Row
@@ -47,6 +48,8 @@ class Result:
     row: Row
     items: tuple[Item, ...]
     when: datetime
+    comment: str = ""
+    """The reason as a student may see it, at the level of disclosure the instructor chose."""
 
 
 def results(desk: Desk) -> list[Result]:
@@ -58,10 +61,10 @@ def results(desk: Desk) -> list[Result]:
     if not nbgrader.has_assignment(desk.lab):
         raise CourseError(f"{desk.lab} is not in the gradebook. Run `llmlab release {desk.lab}` first.")
     rows = [row for row in summary.rows(desk, nbgrader) if row.status != REFUSED]
-    ledger = Ledger(desk.ledger)
+    ledger, level = Ledger(desk.ledger), disclosure.chosen(desk.root, desk.lab)
     with nbgrader.gradebook() as gradebook:
         asked = _asked(gradebook, desk.lab)
-        return [_result(desk, row, ledger, gradebook, asked) for row in rows]
+        return [_result(desk, row, ledger, gradebook, asked, level) for row in rows]
 
 
 def _asked(gradebook: Gradebook, lab: str) -> dict[str, float]:
@@ -70,7 +73,9 @@ def _asked(gradebook: Gradebook, lab: str) -> dict[str, float]:
     return {cell.name: float(cell.max_score) for book in books for cell in book.grade_cells}
 
 
-def _result(desk: Desk, row: Row, ledger: Ledger, gradebook: Gradebook, asked: dict[str, float]) -> Result:
+def _result(
+    desk: Desk, row: Row, ledger: Ledger, gradebook: Gradebook, asked: dict[str, float], level: str
+) -> Result:
     told = ledger.read(row.student, "verdicts").get("cells", {})
     seconds = _seconds(desk, ledger, row.student)
     try:
@@ -79,12 +84,25 @@ def _result(desk: Desk, row: Row, ledger: Ledger, gradebook: Gradebook, asked: d
     except MissingEntry:
         grades = {}
     items = tuple(
-        _item(name, most, grades.get(name), told.get(name, {}), row, seconds.get(name, 0.0))
+        _item(
+            name,
+            most,
+            grades.get(name),
+            disclosure.disclosed(told.get(name, {}), level, name),
+            row,
+            seconds.get(name, 0.0),
+        )
         for name, most in asked.items()
     )
     file = ledger.file(row.student, "verdicts")
     when = file.stat().st_mtime if file.is_file() else 0
-    return Result(row, items, datetime.fromtimestamp(int(when), UTC))
+    return Result(row, items, datetime.fromtimestamp(int(when), UTC), _comment(row, level))
+
+
+def _comment(row: Row, level: str) -> str:
+    if level == "none" and row.status not in (MISSING, UNREADABLE):
+        return row.status
+    return row.reason if level == "full" else disclosure.without_expected(row.reason)
 
 
 def _item(name: str, most: float, grade: Any, told: dict[str, Any], row: Row, seconds: float) -> Item:

@@ -88,9 +88,9 @@ def canvas(lab: str, results: list[Result], id_column: str = "sis-user", assignm
     return _csv(table)
 
 
-def comment(row: Row) -> str:
+def comment(result: Result) -> str:
     """The reason as a comment. Moodle shows comments as HTML, so signs of markup are escaped."""
-    return safe(html.escape(clean(row.reason), quote=False))
+    return safe(html.escape(clean(result.comment), quote=False))
 
 
 def moodle(lab: str, results: list[Result]) -> str:
@@ -101,7 +101,7 @@ def moodle(lab: str, results: list[Result]) -> str:
         row = one.row
         who = map(safe, (row.first_name, row.last_name, row.student, row.email))
         given = score(row)
-        table.append([*who, given, comment(row) if given else ""])
+        table.append([*who, given, comment(one) if given else ""])
     return _csv(table)
 
 
@@ -133,19 +133,19 @@ def moodle_worksheet(results: list[Result], worksheet: Path) -> str:
             f"{worksheet} has no column {', '.join(missing)}. In the assignment's settings switch on "
             "'Offline grading worksheet' and 'Feedback comments', then download it again."
         )
-    by_id = {one.row.student: one.row for one in results}
-    by_email = {one.row.email.lower(): one.row for one in results if one.row.email}
+    by_id = {one.row.student: one for one in results}
+    by_email = {one.row.email.lower(): one for one in results if one.row.email}
     for cells in table[1:]:
         told = dict(zip(head, cells, strict=False))
-        row = by_id.get(told.get("ID number", "")) or by_email.get(told.get("Email address", "").lower())
-        if row is None or not score(row) or len(cells) != len(head):
+        one = by_id.get(told.get("ID number", "")) or by_email.get(told.get("Email address", "").lower())
+        if one is None or not score(one.row) or len(cells) != len(head):
             continue
         most = told.get("Maximum Grade", told.get("Maximum grade", ""))
-        if most and _decimal(most) != row.max_points:
+        if most and _decimal(most) != one.row.max_points:
             raise CourseError(
-                f"{worksheet}: the maximum grade is {most}; here it is {number(row.max_points)}. "
+                f"{worksheet}: the maximum grade is {most}; here it is {number(one.row.max_points)}. "
                 "Make them equal in the assignment's settings."
             )
-        cells[head.index("Grade")] = score(row)
-        cells[head.index("Feedback comments")] = comment(row)
+        cells[head.index("Grade")] = score(one.row)
+        cells[head.index("Feedback comments")] = comment(one)
     return _csv(table)
