@@ -25,21 +25,23 @@ RENAMED = r"(?:[ _-]*(?:\(\d+\)|v?\d+|copy ?\d*|copy of|final|new|old|fixed|subm
 
 @dataclass(frozen=True)
 class Candidate:
-    """A notebook that was handed in, and how far it is the lab's."""
+    """A notebook that was handed in, and how far it is the lab's: which cells of the master it has, in how
+    many of them the student wrote, and whether it has half of the master at least.
+    """
 
     name: str
     cells: list[Cell]
     matched: Match
     work: int
+    whole: bool
 
     def rank(self, wanted: str) -> tuple:
         """The greater one is taken: the right name on a notebook of the lab that was worked in; else the one
         that shares most cells with the master; then the most work, the right name, the shortest path.
         """
         named = self.name == wanted
-        whole = self.matched.known >= len(self.matched.numbers) / 2
         return (
-            named and whole and self.work > 0,
+            named and self.whole and self.work > 0,
             self.matched.known,
             self.work,
             named,
@@ -87,7 +89,7 @@ def _candidate(name: str, raw: bytes, master: dict[str, Any]) -> Candidate | Non
         for cell, number in zip(cells, matched.numbers, strict=True)
         if number is not None and (original := master["cells"][number])
     )
-    return Candidate(name, cells, matched, work)
+    return Candidate(name, cells, matched, work, 2 * matched.known >= len(master["cells"]))
 
 
 def module(

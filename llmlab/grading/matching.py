@@ -119,7 +119,10 @@ class _Search:
                 places[number] = i
 
     def by_gap(self) -> None:
-        """Between two known cells: cells that are alike, then the first of the right kind for an answer."""
+        """Between two known cells: cells that are alike, then the first of the right kind for an answer. Where
+        nothing at all is known, a place says nothing.
+        """
+        anchored = any(number is not None for number in self.found)
         lines = {i: _lines(self.given[i]) for i in self.open}
         start, low = 0, -1
         for stop in [*(i for i, number in enumerate(self.found) if number is not None), len(self.cells)]:
@@ -131,7 +134,7 @@ class _Search:
                 alike = [(_share(mine, lines[i]), -i) for i in gap if i in self.open]
                 if alike and max(alike)[0] >= ALIKE:
                     self.put(-max(alike)[1], number)
-            for number in room:
+            for number in room if anchored else []:
                 first = next((i for i in gap if i in self.open and self.fits(i, number)), None)
                 if first is not None and number in self.free and self.writes(number):
                     self.put(first, number)

@@ -28,6 +28,7 @@ MOODLE_NAME = re.compile(
 CANVAS_NAME = re.compile(
     r"(?P<name>[^_/]+)_(?:(?P<late>LATE)_)?(?P<number>\d+)_(?P<file_id>\d+)_(?P<file>[^/]+)", re.DOTALL
 )
+LAB = re.compile(r"lab\d+")
 AGAIN = re.compile(r"(?P<stem>.+)-(?P<count>\d{1,4})(?P<suffix>\.[a-z]+)")
 """What Canvas makes of the name of a file that is handed in once more."""
 
@@ -88,7 +89,7 @@ def deliveries(
     found: dict[tuple, Delivery] = {}
     lost: list[str] = []
     for name in names:
-        if not archives.useful(name):
+        if not archives.useful(name) or (kind == FOLDER and _is_other_lab(name, lab)):
             continue
         told = _told(name, kind, lab, ids, student)
         if told is None:
@@ -120,13 +121,19 @@ def _told(name: str, kind: str, lab: str, ids: set[str], student: str) -> tuple 
         first, _, inside = rest.partition("/")
         if inside and first == lab:
             return Person(id=top), top, inside, False
-        if rest and (not inside or (top in ids and first not in labs())) and top not in labs():
+        if rest and (not inside or top in ids):
             return Person(id=top), top, rest, False
     if kind == ZIP:
         if not student:
             raise CourseError("The archive does not say whose it is. Give the student's id: --student ID.")
         return Person(id=student), student, name.removeprefix(f"{lab}/"), False
     return None
+
+
+def _is_other_lab(name: str, lab: str) -> bool:
+    """True for what lies in a student's folder of another lab: `ada/lab2/...`."""
+    parts = name.split("/")
+    return len(parts) > 2 and parts[1] != lab and (parts[1] in labs() or bool(LAB.fullmatch(parts[1])))
 
 
 def _newest(files: dict[str, str], expected: set[str]) -> dict[str, str]:

@@ -65,7 +65,10 @@ def safe_path(name: str) -> str:
     >>> safe_path("a\\nb.py")
     'a_b-c81c83c7.py'
     """
-    return "/".join(_safe_part(part) for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(name).parts
+    if len(parts) > MAX_DEPTH:  # deeper than we look: one long name
+        parts = (*parts[: MAX_DEPTH - 1], "/".join(parts[MAX_DEPTH - 1 :]))
+    return "/".join(_safe_part(part) for part in parts)
 
 
 def _safe_part(part: str) -> str:
