@@ -194,28 +194,32 @@ def grade(
         ),
     ] = "",
     course: CourseDir = "",
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, help="Worker processes; 0: one for each core if the class is large.")
+    ] = 0,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", metavar="ADDRESS", help="Give the jobs to this Dask scheduler, tls://host:8786.")
+    ] = "",
+    display: Annotated[
+        bool, typer.Option("--display/--no-display", help="Also run the notebooks' cells, for their figures.")
+    ] = True,
+    unprotected: Annotated[
+        bool, typer.Option("--unprotected", help="Grade even where students' code cannot be confined (see doctor).")
+    ] = False,
 ) -> None:
     """Grade every submission of a lab. What is graded already and unchanged is not run again.
+
+    Stop it with Ctrl-C at any moment; the same command goes on where it was.
 
     \b
     llmlab grade lab1
     llmlab grade lab1 --inbox ~/downloads/lab1
+    llmlab grade lab1 --scheduler tls://host:8786      on other machines too
     """
     from llmlab.cli import instructor, names
 
-    raise typer.Exit(instructor.grade(names.lab(lab), course, inbox))
-
-
-@app.command(rich_help_panel=TEACHER)
-def feedback(lab: Lab, course: CourseDir = "") -> None:
-    """Write the feedback page of every graded submission.
-
-    \b
-    llmlab feedback lab1
-    """
-    from llmlab.cli import instructor, names
-
-    raise typer.Exit(instructor.feedback(names.lab(lab), course))
+    how = {"crew": scheduler, "workers": workers, "display": display, "unprotected": unprotected}
+    raise typer.Exit(instructor.grade(names.lab(lab), course, inbox, **how))
 
 
 @app.command(rich_help_panel=TEACHER)
@@ -228,6 +232,17 @@ def export(lab: Lab, course: CourseDir = "") -> None:
     from llmlab.cli import instructor, names
 
     raise typer.Exit(instructor.export(names.lab(lab), course))
+
+
+def _more() -> None:
+    """The instructor's other commands; each file imports its work when it is called."""
+    from llmlab.cli import collecting_commands, exporting_commands, feedback_commands, regrading_commands
+
+    for commands in (collecting_commands, regrading_commands, feedback_commands, exporting_commands):
+        commands.register(app)
+
+
+_more()
 
 
 def run(argv: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""`llmlab release`, `grade`, `feedback`, `export`: the instructor's commands. All of the work is
+"""`llmlab release`, `grade`, `export`: the instructor's commands. All of the work is
 `llmlab.grading.pipeline`'s.
 """
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from llmlab.cli.console import Stop, console, plain, say
+from llmlab.cli.console import Stop, console, say
 
 if TYPE_CHECKING:
     from llmlab.grading.course import Course
@@ -67,8 +67,8 @@ def release(lab: str, where: str) -> int:
     return 0
 
 
-def grade(lab: str, where: str, inbox: str) -> int:
-    """Grade a lab; what is under way is shown on a terminal, and each result gets a line. 0."""
+def grade(lab: str, where: str, inbox: str, **how) -> int:
+    """Grade a lab: a bar with the time left on a terminal, and a line for each result. 0."""
     folder = Path(inbox).expanduser() if inbox else None
     if folder is not None and not folder.is_dir():
         raise Stop(
@@ -76,25 +76,15 @@ def grade(lab: str, where: str, inbox: str) -> int:
             f"with {lab}/ in it."
         )
     pipeline, course = _tools(where)
-    with console(stderr=True).status(f"grading {lab}") as status:
+    from llmlab.grading.progress import bar
 
-        def progress(student: str, state: str, done: int, total: int) -> None:
-            status.update(f"grading {lab}: {done} of {total}; {plain(student)}")
-            if state != "running":
-                say(f"[{done}/{total}] {student}  {state}", "dim", stderr=True)
-
-        done = _call(pipeline.grade, lab, course, inbox=folder, progress=progress)
+    try:
+        with bar(f"grading {lab}", console(stderr=True)) as progress:
+            done = _call(pipeline.grade, lab, course, inbox=folder, progress=progress, **how)
+    except KeyboardInterrupt:
+        raise Stop(f"Stopped. What was graded is kept: `llmlab grade {lab}` goes on from there.", 130) from None
     say(str(done))
-    say(f"Next: `llmlab feedback {lab}` and `llmlab export {lab}`.", "dim")
-    return 0
-
-
-def feedback(lab: str, where: str) -> int:
-    """Write the feedback of a lab; 0."""
-    pipeline, course = _tools(where)
-    with console(stderr=True).status(f"writing the feedback of {lab}"):
-        made = _call(pipeline.feedback, lab, course)
-    say(f"Feedback: {made}", "green")
+    say(f"Next: `llmlab overview {lab}`, `llmlab feedback {lab}` and `llmlab export {lab}`.", "dim")
     return 0
 
 

@@ -9,134 +9,63 @@ again exactly when one of them changed. No student code runs in this process.
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from llmlab._finder import LAB_MODULES
-from llmlab.checks import registry
-from llmlab.checks.protocol import Case, Verdict
+from llmlab.checks.protocol import Verdict
 from llmlab.grading import answers, hidden
+from llmlab.grading.jobs import Order, Worker, check_version, module_order, out_of_memory
 from llmlab.grading.ledger import CRASHED, GRADED, MEMORY, MISSING, TIMEOUT, UNREADABLE, digest
 from llmlab.grading.places import Desk
-from llmlab.harness.report import Report, TaskResult
-from llmlab.harness.runner import Harness
-from llmlab.harness.wire import Closed
-
-DISPLAY = ("notebook", "reading")
-"""Files of the harness that only show verdicts."""
-
-
-def check_version(module: str) -> str:
-    """A hash of everything that decides a verdict on `module`: its check, what all checks share, the
-    harness, torch.
-    """
-    package = Path(registry.__file__).parent
-    own = [
-        file
-        for file in package.rglob("*.py")
-        if file.relative_to(package).parts[0].removesuffix(".py") == module
-    ]
-    shared = [
-        file for file in package.glob("*.py") if file.stem not in LAB_MODULES and file.stem != "answers"
-    ]
-    harness = [file for file in (package.parent / "harness").glob("*.py") if file.stem not in DISPLAY]
-    files = sorted({*own, *shared, *harness})
-    return digest(torch.__version__, *[part for file in files for part in (file.name, file.read_bytes())])
+from llmlab.harness.report import Report
 
 
 class Examiner:
-    """Everything needed to judge the submissions of one lab. Several threads may call its methods."""
+    """What the verdicts on one lab are made with: orders for jobs, keys that say when a job must be done again, numbers.
 
-    def __init__(self, desk: Desk):
-        self.desk, self.lock = desk, threading.Lock()
+    unprotected: examine also where the machine cannot confine students' code.
+    """
+
+    def __init__(self, desk: Desk, unprotected: bool = False):
+        self.desk, self.unprotected, self.lock = desk, unprotected, threading.Lock()
         self.versions = {module: check_version(module) for module in desk.modules}
-        self._cases: dict[str, list[Case]] = {}
+        self._hidden: dict[str, bytes] = {}
         self._keys: dict[str, answers.Key] | None = None
-        self._harness: Harness | None = None
-        self.stopped = False
+        self._worker: Worker | None = None
+
+    def hidden(self, module: str) -> bytes:
+        """The text that makes the module's hidden cases, as it was when this run began."""
+        with self.lock:
+            if module not in self._hidden:
+                self._hidden[module] = hidden.source(module, self.desk.course)
+            return self._hidden[module]
 
     def job_key(self, module: str, source: bytes) -> str:
         """What a verdict on these bytes depends on, as one hash."""
-        file = self.desk.course.solutions / "hidden" / f"{module}.py"
-        return digest(module, source, self.versions[module], file.read_bytes() if file.is_file() else b"")
+        return digest(module, source, self.versions[module], self.hidden(module))
 
-    def cases(self, module: str) -> list[Case]:
-        """The hidden cases of a module, expected values included; made on first use."""
+    def order(self, module: str, source: bytes) -> Order:
+        """The order to examine these bytes."""
+        mine = [task.id for task in self.desk.tasks if task.module == module]
+        return module_order(module, source, self.hidden(module), mine, self.versions[module], self.unprotected)
+
+    def examine(self, module: str, source: bytes) -> dict[str, Any]:
+        """The ledger's record of a job, without its key: done here and now."""
         with self.lock:
-            if module not in self._cases:
-                self._cases[module] = hidden.cases(module, self.desk.course)
-            return self._cases[module]
+            self._worker = self._worker or Worker()
+        return self._worker.do(self.order(module, source))
+
+    def close(self) -> None:
+        """Stop what `examine` keeps."""
+        if self._worker is not None:
+            self._worker.close()
 
     def keys(self) -> dict[str, answers.Key]:
         with self.lock:
             if self._keys is None:
                 self._keys = answers.keys(self.desk.lab, self.desk.course)
             return self._keys
-
-    def harness(self) -> Harness:
-        with self.lock:
-            if self._harness is None:
-                self._harness = Harness()
-            return self._harness
-
-    def close(self) -> None:
-        """Stop the warm process and every candidate in it; a job that still runs gives a result that must
-        not be kept.
-        """
-        with self.lock:
-            self.stopped = True
-            if self._harness is not None:
-                self._harness.close()
-
-    def examine(self, module: str, source: bytes) -> dict[str, Any]:
-        """The ledger's record of a job, without its key. A job whose warm process died is repeated once,
-        alone.
-        """
-        began = time.monotonic()
-        harness = self.harness()
-        try:
-            report = self._check(harness, module, source)
-            if harness.starter.process.poll() is not None:
-                raise Closed("the warm process ended")
-        except Closed:
-            with self.lock:
-                if self._harness is harness:
-                    self._harness = None
-                    harness.close()
-            report = self._alone(module, source)
-        if report is None:
-            status, reason = CRASHED, f"{module}.py ended the process that checks it, twice"
-        else:
-            status, reason = outcome(report)
-        return {
-            "status": status,
-            "reason": reason,
-            "seconds": round(time.monotonic() - began, 2),
-            "report": report.to_json() if report else None,
-        }
-
-    def _check(self, harness: Harness, module: str, source: bytes) -> Report:
-        mine = [task for task in self.desk.tasks if task.module == module]
-        return harness.check_source(
-            module, source, f"{module}.py", mine, self.cases(module), registry.checks_of(module)
-        )
-
-    def _alone(self, module: str, source: bytes) -> Report | None:
-        """In a warm process of its own, so that only its own deeds count."""
-        if self.stopped:
-            return None
-        harness = Harness()
-        try:
-            report = self._check(harness, module, source)
-            return report if harness.starter.process.poll() is None else None
-        except Closed:
-            return None
-        finally:
-            harness.close()
 
     def numbers(self, source: str) -> dict[str, dict[str, Any]]:
         """The verdict of each numeric question on the answers cell's text."""
@@ -165,34 +94,6 @@ class Examiner:
         asked = [repr(question) for question in answers.questions(self.desk.lab)]
         files = [Path(answers.__file__).read_bytes(), Path(answers.public.__file__).read_bytes()]
         return digest(source, *asked, *files, repr(sorted(self.keys().items())))
-
-
-def out_of_memory(task: TaskResult) -> bool:
-    return any(group.failure is not None and group.failure.got == "MemoryError" for group in task.groups)
-
-
-def outcome(report: Report) -> tuple[str, str]:
-    """The job's status in the ledger, and one line on what went wrong ("" if nothing did)."""
-    kinds = {task.status for task in report.tasks} | (
-        {MEMORY} if any(map(out_of_memory, report.tasks)) else set()
-    )
-    status = next((kind for kind in (UNREADABLE, CRASHED, TIMEOUT, MEMORY) if kind in kinds), GRADED)
-    short = [task for task in report.tasks if task.earned < task.points]
-    if not short:
-        return status, ""
-    if status == UNREADABLE and short[0].failure:
-        return status, short[0].failure.message
-    if (
-        len({task.failure.message for task in short if task.failure}) == 1
-        and len(short) == len(report.tasks) > 1
-    ):
-        return status, short[0].failure.message
-    return status, ", ".join(f"{task.id} {_why(task)}" for task in short)
-
-
-def _why(task: TaskResult) -> str:
-    named = {group.failure.misconception for group in task.groups if group.failure} - {""}
-    return f"({', '.join(sorted(named))})" if named else f"({task.status})"
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ group it was working on; the next case gets a new process.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from types import ModuleType
 
 import torch
@@ -20,6 +20,7 @@ from llmlab.checks.compare import show
 from llmlab.checks.protocol import Call, Case, Event, Model, New, Output, Raised, Returned, Step, Task, Verdict
 from llmlab.harness import wire
 from llmlab.harness.candidate import PRINTED
+from llmlab.harness.clock import CLOCK
 from llmlab.harness.report import Failure, GroupResult, Report, TaskResult
 from llmlab.harness.spawn import ColdStarter, Process, WarmServer, starter
 
@@ -53,19 +54,15 @@ class Candidate:
     @contextmanager
     def deadline(self, seconds: float, what: str):
         """Stop the process when the time is up, and tell a stop from a crash. Raises Stopped."""
-        timer = threading.Timer(seconds, self.process.kill)
-        timer.daemon = True
-        timer.start()
         try:
-            yield
+            with CLOCK.limit(seconds, self.process.kill):
+                yield
         except wire.Closed:
             late, how = self.process.killed, self.process.end()
             if late:
                 raise Stopped("timeout", f"{what} took longer than {seconds:g} s and was stopped. Look for a loop that "
                               "never ends.") from None
             raise Stopped("crashed", f"{what} ended the process" + (f": it {how}." if how else ".")) from None
-        finally:
-            timer.cancel()
 
     def ask(self, request: dict, models: Sequence[Model], events: list[Event] | None = None) -> dict:
         """Send a request and serve the candidate's model calls until its answer comes."""
@@ -85,13 +82,7 @@ class Candidate:
 
     def run(self, case: Case) -> tuple[list[Output], list[Event], str]:
         """Outputs of the steps (the steps after one that raised have none), events, and what was printed."""
-        models: list[Model] = []
-
-        def callback(model: Model) -> int:
-            models.append(model)
-            return len(models) - 1
-
-        steps = [wire.encode(_plain(step), callback=callback) for step in case.steps]
+        steps, models = _frames(case)
         events: list[Event] = []
         with self.deadline(case.seconds, f"{case.task} on this case"):
             answer = self.ask({"op": "run", "steps": steps}, models, events)
@@ -106,6 +97,18 @@ class Candidate:
         if not whole and not (0 < len(outputs) < len(steps) and isinstance(outputs[-1], Raised)):
             raise Stopped("crashed", f"The process answered {len(outputs)} of {len(steps)} steps.")
         return outputs, events, printed
+
+
+@lru_cache(maxsize=4096)
+def _frames(case: Case) -> tuple[list[bytes], list[Model]]:
+    """The steps of a case as frames, and the models they name by number: the same for every candidate."""
+    models: list[Model] = []
+
+    def callback(model: Model) -> int:
+        models.append(model)
+        return len(models) - 1
+
+    return [wire.encode(_plain(step), callback=callback) for step in case.steps], models
 
 
 def _judged(checks: ModuleType, case: Case, outputs: list[Output], events: list[Event]) -> Verdict:

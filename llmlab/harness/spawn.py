@@ -196,6 +196,8 @@ def _memory() -> int:
 class ColdStarter:
     """Starts every candidate as a new Python process: slower, and works wherever Python does."""
 
+    runtime, process = "candidate", None
+
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="llmlab-")
         self.children: dict[int, subprocess.Popen] = {}

@@ -58,6 +58,24 @@ def token_ids(items: list) -> list[int] | None:
     return items if kinds <= {int} else None
 
 
+_CELLS = {int, str, float, bool, type(None)}
+
+
+def table_rows(items: list) -> list[list] | None:
+    """Tuples of plain cells (numbers, strings, lists of ints) as lists, as JSON keeps them; None if anything else is in it.
+
+    >>> table_rows([([1, 2], "eos"), ([3], "length")])
+    [[[1, 2], 'eos'], [[3], 'length']]
+    """
+    if set(map(type, items)) != {tuple}:
+        return None
+    cells = list(chain.from_iterable(items))
+    kinds = set(map(type, cells))
+    if list in kinds and token_ids([cell for cell in cells if type(cell) is list]) is None:
+        return None
+    return list(map(list, items)) if kinds - {list} <= _CELLS else None
+
+
 class _Packer:
     """Turns a value into JSON-ready data, collecting raw bytes on the side."""
 
@@ -92,6 +110,9 @@ class _Packer:
         if kind is list:
             if self._plain(value):
                 return value
+            rows = self._rows(value)
+            if rows is not None:
+                return {"$": "tuples", "items": rows}
             return [self.pack(item, depth + 1) for item in value]
         if kind is tuple:
             return {"$": "tuple", "items": [self.pack(item, depth + 1) for item in value]}
@@ -115,6 +136,17 @@ class _Packer:
             return False
         self.items += len(ids) + len(items)
         return self.items <= MAX_ITEMS
+
+    def _rows(self, items: list) -> list[list] | None:
+        """The same for a list of tuples."""
+        rows = table_rows(items) if len(items) > 1 else None
+        if rows is None:
+            return None
+        numbers = [cell for row in rows for cell in row if type(cell) is int]
+        numbers += chain.from_iterable(cell for row in rows for cell in row if type(cell) is list)
+        self.items += len(numbers) + 2 * len(items)
+        fits = not numbers or max(max(numbers), -min(numbers)) < 2**63
+        return rows if fits and self.items <= MAX_ITEMS else None
 
     def _tensor(self, value: torch.Tensor) -> dict:
         if value.layout != torch.strided or value.device.type == "meta":
@@ -166,6 +198,8 @@ def _unpack(data: Any, blob: _Block, callback: Callable[[int], Any] | None, dept
         return _read_tensor(data, blob)
     if kind == "tuple" and isinstance(data.get("items"), list):
         return tuple(_unpack(item, blob, callback, depth + 1) for item in data["items"])
+    if kind == "tuples" and isinstance(data.get("items"), list):
+        return _tuples(data["items"])
     if kind == "dict" and isinstance(data.get("items"), list):
         try:
             return {_unpack(k, blob, callback, depth + 1): _unpack(v, blob, callback, depth + 1) for k, v in data["items"]}
@@ -178,6 +212,13 @@ def _unpack(data: Any, blob: _Block, callback: Callable[[int], Any] | None, dept
     if kind == "model" and callback and type(data.get("id")) is int:
         return callback(data["id"])
     raise WireError(f"unknown kind of value {kind!r}")
+
+
+def _tuples(items: list) -> list[tuple]:
+    """Rows as `table_rows` makes them, as tuples again. Raises WireError for anything else in them."""
+    if set(map(type, items)) - {list} or table_rows(made := list(map(tuple, items))) is None:
+        raise WireError("a table of tuples cannot be read")
+    return made
 
 
 class _Block:

@@ -15,14 +15,14 @@ def pipeline(monkeypatch):
     """A pipeline that notes its calls."""
     calls = []
 
-    def grade(lab, course, inbox=None, progress=None):
-        calls.append(("grade", lab, course.root, inbox))
+    def grade(lab, course, inbox=None, progress=None, **how):
+        calls.append(("grade", lab, course.root, inbox, how))
         progress("ada", "running", 0, 2)
         progress("ada", "graded", 1, 2)
         return "12 graded"
 
     def step(name):
-        return lambda lab, course: calls.append((name, lab, course.root)) or Path(f"/made/{name}")
+        return lambda lab, course, **how: calls.append((name, lab, course.root)) or Path(f"/made/{name}")
 
     fake = SimpleNamespace(calls=calls, grade=grade, **{name: step(name) for name in ("release", "feedback", "export")})
     monkeypatch.setitem(sys.modules, "llmlab.grading.pipeline", fake)
@@ -46,8 +46,15 @@ def test_each_command_calls_its_step_and_says_where_the_result_is(llmlab, pipeli
 
 def test_grade_passes_the_inbox_and_shows_progress(llmlab, pipeline, repository):
     told = llmlab("grade", "lab1", "--inbox", "inbox", "--course", str(repository))
-    assert told.code == 0 and "[1/2] ada  graded" in told.err and told.out.startswith("12 graded")
-    assert pipeline.calls == [("grade", "lab1", repository, Path("inbox"))]
+    assert told.code == 0 and "1/2  ada" in told.err and "graded" in told.err and told.out.startswith("12 graded")
+    usual = {"crew": "", "workers": 0, "display": True, "unprotected": False}
+    assert pipeline.calls == [("grade", "lab1", repository, Path("inbox"), usual)]
+
+
+def test_how_to_grade_is_handed_over(llmlab, pipeline, repository):
+    told = llmlab("grade", "lab1", "--workers", "3", "--scheduler", "tls://host:8786", "--no-display", "--unprotected")
+    assert told.code == 0
+    assert pipeline.calls[0][4] == {"crew": "tls://host:8786", "workers": 3, "display": False, "unprotected": True}
 
 
 def test_what_the_pipeline_refuses_is_one_line_and_1(llmlab, pipeline, repository):

@@ -12,10 +12,10 @@ from tests.grading import lab_text
 @pytest.fixture(scope="module", autouse=True)
 def few_tasks():
     """Lab 1 is small here; undone after each file, for tests of other folders in the same process."""
-    tasks, cases = Desk.tasks, hidden.cases
+    tasks, made = Desk.tasks, hidden.made
     lab_text.restrict()
     yield
-    Desk.tasks, hidden.cases = tasks, cases
+    Desk.tasks, hidden.made = tasks, made
 
 
 @pytest.fixture

@@ -40,9 +40,10 @@ def read(value: Any, rows: int) -> tuple[Rows, str]:
         tokens = item[0].tolist() if isinstance(item[0], torch.Tensor) else item[0]
         if not isinstance(tokens, (list, tuple)):
             return [], f"the new tokens should be a list of ids, got {show(tokens)}"
-        tokens = [t.item() if isinstance(t, torch.Tensor) and t.numel() == 1 else t for t in tokens]
-        if not all(isinstance(t, int) for t in tokens):
-            return [], f"the new tokens should be a list of ids, got {show(tokens)}"
+        if set(map(type, tokens)) - {int}:
+            tokens = [t.item() if isinstance(t, torch.Tensor) and t.numel() == 1 else t for t in tokens]
+            if not all(isinstance(t, int) for t in tokens):
+                return [], f"the new tokens should be a list of ids, got {show(tokens)}"
         plain.append((tokens, item[1]))
     return plain, ""
 
