@@ -198,7 +198,9 @@ def _drop(at: Desk, ledger: Ledger, state: dict[str, Any], asked: list[Job]) -> 
     """Take the verdicts of `asked` out of the ledger; in a resumed regrade, only those not dropped before."""
     for job in asked:
         if [job.student, job.file] not in state["dropped"]:
-            ledger.file(job.student, records(at)[job.file]).unlink(missing_ok=True)
+            record = ledger.file(job.student, records(at)[job.file])
+            for file in (record, *record.parent.glob(f"attempt-*-{record.name}")):
+                file.unlink(missing_ok=True)
             state["dropped"].append([job.student, job.file])
     if asked:
         _save(at, state)
