@@ -177,10 +177,44 @@ def helper() -> Iterator[Finding]:
 
 
 def sandbox() -> Iterator[Finding]:
-    """What could contain a student's code on this machine; only graders need it."""
+    """What can contain a student's code on this machine: the mechanisms, each tried on its own."""
     for name in probes.PROBES:
         ok, said = probes.probe(name)
         yield Finding(FINE if ok else NOTE, name, said)
+
+
+PROTECTIONS = {
+    "files": "files outside of Python and its packages cannot be read",
+    "writing": "no file can be made or changed",
+    "network": "no TCP, UDP or Unix socket",
+    "processes": "no new process, no other program",
+    "signals": "no signal to another process",
+    "memory": "no allocation above the limit",
+    "neighbours": "no look into the process it came from",
+    "kernel interfaces": "ptrace, memfd, bpf, io_uring, keys and the like are refused",
+    "privileges": "no capability is left, root or not",
+    "descriptors": "nothing is open but its own channel",
+}
+
+
+def protections() -> Iterator[Finding]:
+    """What a submission is really refused: tried from inside the same confined fork that a submission gets."""
+    from llmlab.harness.sandbox import ESSENTIAL
+    from llmlab.harness.spawn import Closed, starter
+
+    try:
+        start = starter()
+        try:
+            held = start.protections()
+        finally:
+            start.close()
+    except (Closed, OSError) as error:
+        yield Finding(NOTE, "confinement", f"cannot be tried: {error}")
+        return
+    for name, said in PROTECTIONS.items():
+        ok = held.get(name, False)
+        needed = "needed to grade real submissions; see docs/grading.md" if name in ESSENTIAL else "not enforced here"
+        yield Finding(FINE if ok else NOTE, name, said if ok else f"NOT held on this machine ({needed})")
 
 
 def run() -> int:
@@ -193,7 +227,8 @@ def run() -> int:
         ("packages", versions),
         ("files", files),
         ("checking", helper),
-        ("sandbox (for graders)", sandbox),
+        ("mechanisms that can confine code (for graders)", sandbox),
+        ("what a submission is refused here (for graders)", protections),
     ):
         say(title, "bold")
         for one in findings():

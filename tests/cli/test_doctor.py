@@ -64,6 +64,18 @@ def test_a_helper_that_does_not_start_is_wrong(monkeypatch):
     assert found.mark == doctor.WRONG and "does not start" in found.said
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is for Linux")
+def test_every_protection_is_told_and_one_that_does_not_hold_is_said(monkeypatch):
+    from llmlab.harness import sandbox, spawn
+
+    found = said(doctor.protections())
+    assert set(found) == set(doctor.PROTECTIONS) and {one.mark for one in found.values()} == {doctor.FINE}
+    assert set(sandbox.ESSENTIAL) <= set(found)
+    monkeypatch.setattr(spawn, "starter", spawn.ColdStarter)
+    found = said(doctor.protections())
+    assert {one.mark for one in found.values()} == {doctor.NOTE} and "NOT held" in found["network"].said
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the mechanisms are Linux's")
 @pytest.mark.parametrize("name", probes.PROBES)
 def test_a_probe_answers_and_leaves_this_process_as_it_was(name):
