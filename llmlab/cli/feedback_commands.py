@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-from llmlab.cli.app import CourseDir, Lab
+Lab = Annotated[str, typer.Argument(metavar="LAB", help="A lab, such as lab1.")]
+CourseDir = Annotated[
+    str, typer.Option("--course", metavar="DIR", help="The course repository, if it is not around here.")
+]
 
 
 def register(app: typer.Typer) -> None:

@@ -18,6 +18,7 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import List, Unicode
+from traitlets.config import Config
 
 from llmlab.grading import disclosure, sanitise
 from llmlab.grading.ledger import Ledger
@@ -49,7 +50,7 @@ class PageState(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
         told = resources["nbgrader"]
         course = CourseDirectory(config=self.config)
-        lookup = LedgerLookup(parent=self)
+        lookup = LedgerLookup(config=Config({"LedgerLookup": self.config.LedgerLookup}))
         level = disclosure.chosen(Path(course.root), told["assignment"], self.show)
         found = Ledger(Path(lookup.ledger) / told["assignment"]).read(told["student"], "verdicts")
         waiting = 0.0

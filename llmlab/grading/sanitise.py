@@ -128,7 +128,12 @@ class _Writer:
             if tag in self.open:
                 self.close(tag)
         elif len(self.open) < DEEPEST or tag in ALONE:
-            self.out.append(f"<{tag}{_attributes(tag, attributes)}>")
+            kept = _attributes(tag, attributes)
+            if tag == "img" and "src" not in kept:
+                self.text(f"[{kept.get('alt') or 'picture'}]")
+                return
+            shown = "".join(f' {name}="{escape(value)}"' for name, value in kept.items())
+            self.out.append(f"<{tag}{shown}>")
             if tag not in ALONE:
                 self.open.append(tag)
 
@@ -147,7 +152,7 @@ class _Writer:
         return "".join([*self.out, *[f"</{tag}>" for tag in reversed(self.open)]])
 
 
-def _attributes(tag: str, text: str) -> str:
+def _attributes(tag: str, text: str) -> dict[str, str]:
     kept: dict[str, str] = {}
     for found in _ATTRIBUTE.finditer(text):
         name, value = found[1].lower(), unescape((found[2] or "").strip("\"'"))
@@ -166,7 +171,7 @@ def _attributes(tag: str, text: str) -> str:
             kept[name] = shown
     if "href" in kept:
         kept["rel"] = "noopener noreferrer nofollow"
-    return "".join(f' {name}="{escape(value)}"' for name, value in kept.items())
+    return kept
 
 
 def clean(html: str) -> str:

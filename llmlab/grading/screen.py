@@ -45,8 +45,8 @@ def note(text: str) -> dict[str, Any]:
 def text(value: Any, most: int = TEXT) -> str:
     """A text without escape sequences, control characters and this machine's paths; "" for anything else.
 
-    >>> text("\\x1b[31mred\\x1b[0m\\x07, 10%\\r20%")
-    'red, 20%'
+    >>> text("\\x1b[31mred\\x1b[0m\\x07"), text("10%\\r20%")
+    ('red', '20%')
     """
     if not isinstance(value, str):
         return ""
