@@ -109,15 +109,14 @@ def read_attempt(desk: Desk, student: str, folder: Path, master: bytes) -> Intak
     files = HandedIn(folder, (*expected, RECEIPT))
     notes, parts, used = list(files.notes), [], {}
     for name in expected:
-        source, why = name, ""
-        if files.problem(name) is None:
-            if name == desk.notebook:
-                source, said = choosing.notebook(files, name, released)
-            else:
-                functions = tuple(task.function for task in desk.tasks if f"{task.module}.py" == name)
-                taken = frozenset({*used.values(), *expected} - {name})
-                source, said, why = choosing.module(files, name, functions, taken)
-            notes += said
+        why = ""
+        if name == desk.notebook:
+            source, said = choosing.notebook(files, name, released)
+        else:
+            functions = tuple(task.function for task in desk.tasks if f"{task.module}.py" == name)
+            taken = frozenset({*used.values(), *expected} - {name})
+            source, said, why = choosing.module(files, name, functions, taken)
+        notes += said
         parts.append(_part(files, name, source, why))
         if parts[-1].status == OK:
             used[name] = source

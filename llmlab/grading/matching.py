@@ -101,7 +101,9 @@ class _Search:
     def by_assigned(self) -> None:
         """Code that assigns all names of a cell to write in, unless that cell was found and written in."""
         answered = {
-            n for i, n in enumerate(self.found) if n is not None and self.given[i] not in ("", self.texts[n])
+            number
+            for i, number in enumerate(self.found)
+            if number is not None and self.given[i] not in ("", self.texts[number])
         }
         for number in range(len(self.originals)):
             wanted = self.assigned(number)
@@ -119,8 +121,8 @@ class _Search:
                 places[number] = i
 
     def by_gap(self) -> None:
-        """Between two known cells: cells that are alike, then the first of the right kind for an answer. Where
-        nothing at all is known, a place says nothing.
+        """Between two known cells: cells that are alike, then the first of the right kind for an answer.
+        Where nothing at all is known, a place says nothing.
         """
         anchored = any(number is not None for number in self.found)
         lines = {i: _lines(self.given[i]) for i in self.open}

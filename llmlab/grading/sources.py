@@ -23,7 +23,7 @@ from llmlab.grading.untrusted import listing, take
 FOLDER, MOODLE, CANVAS, ZIP = "folder", "moodle", "canvas", "zip"
 KINDS = ("auto", MOODLE, CANVAS, FOLDER, ZIP)
 MOODLE_NAME = re.compile(
-    r"(?P<name>[^/]+?)_(?P<number>\d+)_assignsubmission_[a-z]+_/?(?P<file>.+)", re.DOTALL
+    r"(?P<name>[^/]+?)_(?P<number>\d+)_assignsubmission_[a-z]+(?:_/?|/)(?P<file>.+)", re.DOTALL
 )
 CANVAS_NAME = re.compile(
     r"(?P<name>[^_/]+)_(?:(?P<late>LATE)_)?(?P<number>\d+)_(?P<file_id>\d+)_(?P<file>[^/]+)", re.DOTALL

@@ -127,7 +127,8 @@ def test_an_older_attempt_that_was_changed_in_the_inbox_loses_its_time(at):
 
 def test_what_a_student_writes_is_no_time(at):
     receipt = {"packed": "1999-01-01T00:00:00+00:00", "arrived": "1999-01-01T00:00:00+00:00"}
-    folder = by_hand(at, FIRST | {"receipt.json": json.dumps(receipt).encode(), "timestamp.txt": b"1999-01-01"})
+    told = {"receipt.json": json.dumps(receipt).encode(), "timestamp.txt": b"1999-01-01"}
+    folder = by_hand(at, FIRST | told)
     os.utime(folder / "decoding.py", (1, 1))
     (found,) = of(at, "ada", terms=Terms(NOON), now=NOON + HOUR)
     assert found.arrived == NOON + HOUR and found.late
@@ -199,7 +200,8 @@ def test_killed_between_the_two_renames_the_student_is_still_there(at, monkeypat
 
 
 def test_hostile_names_are_kept_under_names_that_can_do_no_harm(at):
-    odd = ["a\nb.py", "x" * 300 + ".ipynb", "\u202egnp.py", "🙂.py", "CON:x.py", "\ud800.py", "deep/" * 9 + "x.py"]
+    odd = ["a\nb.py", "x" * 300 + ".ipynb", "\u202egnp.py", "🙂.py", "CON:x.py", "\ud800.py"]
+    odd.append("deep/" * 9 + "x.py")
     files = FIRST | {name: name.encode("utf-8", "replace") for name in odd}
     assert add(at, "ada", files, NOON, COLLECTED)
     assert not add(at, "ada", files, NOON, COLLECTED)

@@ -258,6 +258,15 @@ def test_an_unreadable_notebook_gives_way_to_a_readable_copy(released, hand_in):
     assert status(found, "lab1.ipynb") == ("ok", "") and answer(found) == "Mine."
 
 
+def test_a_link_under_the_right_name_gives_way_to_a_plain_copy(released, hand_in, tmp_path):
+    folder = released.inbox / "ada" / "lab1"
+    folder.mkdir(parents=True)
+    for name in ("lab1.ipynb", "decoding.py"):
+        (folder / name).symlink_to(tmp_path / "gone")
+    found = hand_in({"lab1 (1).ipynb": essay(released, "Mine."), "decoding (1).py": b"x = 1\n"})
+    assert answer(found) == "Mine." and found.files["decoding.py"] == b"x = 1\n"
+
+
 @pytest.mark.parametrize(
     "name",
     [

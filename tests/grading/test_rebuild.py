@@ -293,7 +293,7 @@ def test_an_answer_in_a_new_cell_where_the_old_one_was_deleted_is_an_answer():
 
 
 def test_numbers_in_a_new_cell_count_if_the_old_one_is_as_released():
-    fresh = {"cell_type": "code", "metadata": {}, "id": "new", "source": "ANSWERS = {'size': 1}", "outputs": []}
+    fresh = {"cell_type": "code", "metadata": {}, "id": "new", "source": "ANSWERS = {'size': 1}"}
     for place in (1, 3, 9):
         notebook = copy.deepcopy(LAB)
         notebook["cells"].insert(place, fresh)
@@ -303,7 +303,7 @@ def test_numbers_in_a_new_cell_count_if_the_old_one_is_as_released():
 def test_numbers_in_a_new_cell_do_not_replace_given_ones():
     notebook = copy.deepcopy(LAB)
     notebook["cells"][2]["source"] = "ANSWERS = {'size': 2}"
-    fresh = {"cell_type": "code", "metadata": {}, "id": "new", "source": "ANSWERS = {'size': 1}", "outputs": []}
+    fresh = {"cell_type": "code", "metadata": {}, "id": "new", "source": "ANSWERS = {'size': 1}"}
     notebook["cells"].insert(0, fresh)
     found, added = texts(rebuild(LAB, parse(json.dumps(notebook))))
     assert found["answers"] == "ANSWERS = {'size': 2}" and added == ["ANSWERS = {'size': 1}"]
