@@ -1,4 +1,4 @@
-"""How much a feedback page tells about a hidden case. The instructor chooses; the gradebook and formgrader always show all.
+"""How much a feedback page tells about a hidden case. The instructor chooses; formgrader always shows all.
 
     full     message, input, expected and got of the first failed case of each group, and what was printed
     actual   the message without expected values, and what the student's function gave
@@ -12,8 +12,9 @@ In `assignments/course.toml`:
     [feedback.lab2]
     show = "none"            # for this one
 
-At no level is the source of a hidden case shown, nor the right value of a numeric answer. What a student's own code
-says (its exceptions, what it returns) can repeat the input it was given: at `none` nothing of it is shown.
+At no level is the source of a hidden case shown, nor the right value of a numeric answer. What a student's
+own code says (its exceptions, what it returns) can repeat the input it was given: at `none` nothing of it is
+shown.
 """
 
 from __future__ import annotations
@@ -32,13 +33,19 @@ NUMBER = "answer-"
 _EXPECTED = (
     (re.compile(r"\b([Ee])xpected (?:(?!; ).)*?, (?:but )?got\b"), "got"),
     (re.compile(r"; largest error [^\s),;]*"), ""),
-    (re.compile(r" has probability \S+, so about \S+ of (\S+) draws, but was drawn"), r", in \1 draws, was drawn"),
+    (
+        re.compile(r" has probability \S+, so about \S+ of (\S+) draws, but was drawn"),
+        r", in \1 draws, was drawn",
+    ),
 )
 """How the checks write an expected value into a message, and what stays of it."""
 
 
 def chosen(root: Path, lab: str, show: str = "") -> str:
-    """The level for a lab: `show` if given, else what `root/course.toml` says, else full. Raises CourseError."""
+    """The level for a lab: `show` if given, else what `root/course.toml` says, else full.
+
+    Raises CourseError for any other word, and for a file that cannot be read.
+    """
     if show:
         return _level(show, "--show")
     file = root / FILE
@@ -48,11 +55,12 @@ def chosen(root: Path, lab: str, show: str = "") -> str:
         raise CourseError(f"{file} cannot be read: {error}. Mend that line.") from None
     feedback = told.get("feedback", {})
     if not isinstance(feedback, dict):
-        raise CourseError(f"{file}: feedback is {feedback!r}; write a table: [feedback], then show = \"full\".")
+        raise CourseError(f'{file}: feedback is {feedback!r}; write a table: [feedback], then show = "full".')
     for name, value in feedback.items():
         if name != "show" and (not isinstance(value, dict) or set(value) - {"show"}):
             raise CourseError(
-                f"{file}: [feedback] has {name} = {value!r}; it may hold show, and tables like [feedback.{lab}] with show."
+                f"{file}: [feedback] has {name} = {value!r}; it may hold show, "
+                f"and tables such as [feedback.{lab}] with show."
             )
     own = feedback.get(lab, {})
     return _level(own.get("show", feedback.get("show", "full")), str(file))
@@ -67,11 +75,13 @@ def _level(value: Any, where: str) -> str:
 def disclosed(verdict: dict[str, Any], level: str, name: str = "") -> dict[str, Any]:
     """A verdict with no more in it than the level allows. name: its grade_id.
 
-    >>> disclosed({"points": 0, "max": 2, "message": "expected 2, got 3", "expected": "2"}, "actual")["message"]
+    >>> disclosed({"points": 0, "max": 2, "message": "expected 2, got 3"}, "actual")["message"]
     'got 3'
     """
     _level(level, "disclosed")
-    kept = {key: verdict[key] for key in ("title", "points", "max", "read", "status", "message") if key in verdict}
+    kept = {
+        key: verdict[key] for key in ("title", "points", "max", "read", "status", "message") if key in verdict
+    }
     groups = [group for group in verdict.get("groups", []) if isinstance(group, dict)]
     if level == "none":
         # a file that is missing or cannot be read is no case, and points alone would not say what to do

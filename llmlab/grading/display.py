@@ -1,8 +1,8 @@
-"""The trusted side of the display run: a student's notebook cells are run again, confined, only to be looked at.
+"""The trusted side of the display run: a student's cells are run again, confined, only to be looked at.
 
-No output decides a point, and no failure here costs one. Test cells are never sent. What comes back is examined as if
-a hostile student had written it, because one may have: types, sizes, pictures and HTML (`llmlab.grading.screen`).
-This process measures the time, and ends a run that takes too much of it.
+No output decides a point, and no failure here costs one. Test cells are never sent. What comes back is
+examined as if a hostile student had written it, because one may have: types, sizes, pictures and HTML
+(`llmlab.grading.screen`). This process measures the time, and ends a run that takes too much of it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,17 @@ __all__ = ["RECORD", "Display", "apply", "code_cells", "version"]
 RECORD = "display"
 CELL_SECONDS, SECONDS = 20.0, 60.0
 PATIENCE = 15.0
-"""When a cell is asked to stop, so that the next one still runs; CELL_SECONDS is for those that do not stop."""
+"""When a cell is asked to stop, so that the next one still runs; CELL_SECONDS is for those that do not stop.
+"""
 FRAME = (6 * 2**20, 10 * 2**20)
 """The longest text and the longest block of bytes that one frame may have."""
 _HEAD = struct.Struct(">QQ")
 
 
 def code_cells(notebook: Any) -> list[dict[str, str]]:
-    """The cells to run, {"id", "source"}: code, not empty, not a test. A cell without an id of its own is left out."""
+    """The cells to run, {"id", "source"}: code, not empty, not a test. One without an id of its own is left
+    out.
+    """
     found, seen = [], set()
     for cell in notebook["cells"]:
         if cell["cell_type"] != "code" or is_test(cell):
@@ -83,24 +86,43 @@ class Display:
     def job_key(self, modules: dict[str, bytes], cells: list[dict[str, str]]) -> str:
         """What the outputs depend on, as one hash."""
         given = [part for name in sorted(modules) for part in (name, modules[name])]
-        return digest(self._version, str(len(given)), *given, *[part for c in cells for part in (c["id"], c["source"])])
+        return digest(
+            self._version, str(len(given)), *given, *[part for c in cells for part in (c["id"], c["source"])]
+        )
 
     def record(self, modules: dict[str, bytes], cells: list[dict[str, str]]) -> dict[str, Any]:
-        """What the ledger keeps as `display.json`: {"key", "seconds", "outputs"}. Never raises for what a student did."""
+        """What the ledger keeps as `display.json`: {"key", "seconds", "outputs"}."""
         began = time.monotonic()
         shown = self.outputs(modules, cells)
-        return {"key": self.job_key(modules, cells), "seconds": round(time.monotonic() - began, 2), "outputs": shown}
+        return {
+            "key": self.job_key(modules, cells),
+            "seconds": round(time.monotonic() - began, 2),
+            "outputs": shown,
+        }
 
-    def outputs(self, modules: dict[str, bytes], cells: list[dict[str, str]], seconds: float = SECONDS,
-                cell_seconds: float = CELL_SECONDS) -> dict[str, list[dict[str, Any]]]:
+    def outputs(
+        self,
+        modules: dict[str, bytes],
+        cells: list[dict[str, str]],
+        seconds: float = SECONDS,
+        cell_seconds: float = CELL_SECONDS,
+    ) -> dict[str, list[dict[str, Any]]]:
         """Cell id -> its outputs, as a notebook of format 4 holds them, safe to show.
 
         seconds, cell_seconds: measured here; whoever needs longer is ended, and the cells that follow say so.
         """
         if not cells:
             return {}
-        process = self.starter().start()
-        request = {"op": "run", "modules": modules, "cells": cells, "seconds": min(PATIENCE, cell_seconds * 0.75)}
+        try:
+            process = self.starter().start()
+        except Closed as error:  # this machine's trouble, not the student's
+            return {cell["id"]: [screen.note(f"The cells could not be run: {error}.")] for cell in cells}
+        request = {
+            "op": "run",
+            "modules": modules,
+            "cells": cells,
+            "seconds": min(PATIENCE, cell_seconds * 0.75),
+        }
         kept = screen.Screen()
         shown: dict[str, list[dict[str, Any]]] = {}
         end, why = time.monotonic() + seconds, ""
@@ -138,7 +160,9 @@ class Display:
 
     @staticmethod
     def _frame(process: Any, seconds: float) -> Any:
-        """The next frame, within this time. Raises Closed if it does not come, WireError if it is none of ours."""
+        """The next frame, within this time. Raises Closed if it does not come, WireError if it is none of
+        ours.
+        """
         timer = threading.Timer(seconds, process.kill)
         timer.start()
         try:
@@ -153,7 +177,9 @@ class Display:
 
 def _gone(how: str) -> str:
     said = f" (it {how})" if how else ""
-    return f"The process that ran the cells ended in this cell{said}. Did it need too much memory, or call exit?"
+    return (
+        f"The process that ran the cells ended in this cell{said}. Did it need too much memory, or call exit?"
+    )
 
 
 def _exactly(stream: BinaryIO, n: int) -> bytes:

@@ -1,8 +1,8 @@
 """Feedback: nbgrader's HTML page for every recorded submission, from the template in
 `assignments/templates/`.
 
-A page is written again only when the graded notebook, a verdict, a score, a comment, the level of disclosure or the
-template changed. Nothing is graded again for it, and nothing but the page is in a student's folder.
+A page is written again only when the graded notebook, a verdict, a score, a comment, the level of disclosure
+or the template changed. Nothing is graded again for it, and nothing but the page is in a student's folder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAKERS = ("disclosure", "lookup", "page_state", "render", "sanitise")
 def feedback(lab: str, course: Course, show: str = "") -> Path:
     """Write every student's page. Returns assignments/feedback.
 
-    show: how much a page tells of hidden cases, "full", "actual" or "none"; default: what course.toml says, else full.
+    show: how much a page tells of hidden cases, "full", "actual" or "none"; default: what course.toml says.
     Raises CourseError if that is something else, or nothing has been graded yet.
     """
     at = desk(lab, course)

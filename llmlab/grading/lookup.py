@@ -64,7 +64,7 @@ class LedgerLookup(NbGraderPreprocessor):
         return nb, resources
 
     def verdict(self, cell: NotebookNode, found: dict[str, Any]) -> dict[str, Any]:
-        """The verdict on one test cell, with points within what the cell gives; `found` is the ledger's record."""
+        """The verdict on one test cell, with points in its range; `found` is the ledger's record."""
         name, maximum = cell.metadata.nbgrader["grade_id"], float(cell.metadata.nbgrader["points"])
         verdicts = found.get("cells")
         verdict = verdicts.get(name) if isinstance(verdicts, dict) else None

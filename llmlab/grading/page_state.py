@@ -1,9 +1,11 @@
-"""A preprocessor for feedback pages. It changes no grade; it decides what of the graded notebook a student sees.
+"""A preprocessor for feedback pages. It changes no grade; it decides what of the graded notebook is shown.
 
-- every verdict is taken from the ledger again and shown at the level that the instructor chose (`disclosure`);
+- every verdict is taken from the ledger again and shown at the level that the instructor chose
+  (`disclosure`);
 - the template is told which answers still wait for a person;
 - HTML that a student's cell displayed is cleaned once more;
-- nothing but the page stays in the student's feedback folder: nbgrader copies whatever lies beside the notebook.
+- nothing but the page stays in the student's feedback folder: nbgrader copies whatever lies beside the
+  notebook.
 """
 
 from __future__ import annotations
@@ -78,11 +80,14 @@ class PageState(NbGraderPreprocessor):
 
     @staticmethod
     def tell(lookup: LedgerLookup, cell: NotebookNode, found: dict[str, Any], level: str) -> None:
-        """Put the verdict on one test cell into it as the page shows it, and a line of it for the overview."""
+        """Put the verdict into a test cell as the page shows it, and a line of it for the overview."""
         name = cell.metadata.nbgrader["grade_id"]
         try:
             verdict = disclosure.disclosed(lookup.verdict(cell, found), level, name)
-            page, said = as_html(verdict, lookup.book), "" if verdict["points"] >= verdict["max"] else first(verdict)
+            page, said = (
+                as_html(verdict, lookup.book),
+                "" if verdict["points"] >= verdict["max"] else first(verdict),
+            )
         except ODD:
             page, said = NO_VERDICT, ""
         cell.outputs = [new_output("display_data", {"text/html": page})]

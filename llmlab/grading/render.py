@@ -94,7 +94,6 @@ def as_html(verdict: dict[str, Any], book: str = "") -> str:
         out.append("</tbody></table></div>")
     if not full and verdict.get("read"):
         read = escape(str(verdict["read"]), quote=True)
-        out.append(
-            f'<p class="llmlab-read">Read <a href="{escape(book, quote=True)}{read}" rel="noopener">{read}</a></p>'
-        )
+        address = escape(book, quote=True) + read
+        out.append(f'<p class="llmlab-read">Read <a href="{address}" rel="noopener">{read}</a></p>')
     return "\n".join([*out, "</div>"])

@@ -1,8 +1,9 @@
-"""Students' HTML and Markdown for feedback pages and formgrader, without anything that could run or reach out.
+"""Students' HTML and Markdown for feedback pages and formgrader: nothing in it runs or reaches out.
 
-`nbgrader_config.py` puts `markdown2html` in place of nbconvert's filter of that name, so nbgrader's own pages use it
-too. What is safe does not depend on how the input is read: the output is written anew, with tags, attributes and
-addresses of an allow-list, everything else as text, and every tag closed. That takes one pass, whatever the input.
+`nbgrader_config.py` puts `markdown2html` in place of nbconvert's filter of that name, so nbgrader's own pages
+use it too. What is safe does not depend on how the input is read: the output is written anew, with tags,
+attributes and addresses of an allow-list, everything else as text, every tag closed. One pass is enough for
+that, whatever the input.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from html import escape, unescape
 from jinja2 import pass_context
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-_TAGS = """a abbr b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s
-samp small span strong sub sup table tbody td tfoot th thead tr u ul var"""
+_TAGS = """a abbr b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre
+s samp small span strong sub sup table tbody td tfoot th thead tr u ul var"""
 TAGS = frozenset(_TAGS.split())
 ALONE = frozenset(("br", "hr", "img"))
 ATTRIBUTES = {
@@ -34,7 +35,8 @@ CLASSES = re.compile(r"(?:highlight|language-[\w-]{1,20}|[a-z][a-z0-9]?)")
 IMAGES = ("image/png", "image/jpeg", "image/gif")
 STARTS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 DROPPED = frozenset(("style", "title"))
-"""Left out with what is in them: Jupyter's tables bring a `<style>`, and its text says nothing to a reader."""
+"""Left out with what is in them: Jupyter's tables bring a `<style>`, and its text says nothing to a reader.
+"""
 DEEPEST = 100
 LONGEST = 50_000
 """Characters of Markdown that are rendered; a longer cell is shown as its text."""
@@ -43,15 +45,15 @@ _TAG = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9]*+)((?:[^"'<>]++|"[^"<]*+"|'[^'<]
 _ATTRIBUTE = re.compile(r"""([a-zA-Z][\w-]*+)\s*+(?:=\s*+("[^"]*+"|'[^']*+'|[^\s"'>]++))?""")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.I)
 _REACHING = re.compile(
-    r"(\\|&(?:#0*92|#x0*5c|bsol);?)(?=(?:href|url|style|class|cssId|require|unicode|mmlToken|html\w+|data|bbox"
-    r"|includegraphics|def|let|newcommand|renewcommand|newenvironment)\b)",
+    r"(\\|&(?:#0*92|#x0*5c|bsol);?)(?=(?:href|url|style|class|cssId|require|unicode|mmlToken|html\w+|data"
+    r"|bbox|includegraphics|def|let|newcommand|renewcommand|newenvironment)\b)",
     re.I,
 )
 
 
 def tex(source: str) -> str:
-    """TeX in which formgrader's MathJax finds no command that links, loads, styles or defines: an invisible character
-    stands between the backslash and the name.
+    """TeX in which formgrader's MathJax finds no command that links, loads, styles or defines: an invisible
+    character stands between the backslash and the name.
 
     >>> tex(r"\\href{javascript:alert(1)}{x}").isascii(), tex(r"\\frac{1}{2}").isascii()
     (False, True)
@@ -74,7 +76,9 @@ def link(address: str) -> str | None:
 
 
 def picture(source: str) -> str | None:
-    """A picture's `data:` address if the bytes are of the kind that it names; nothing is ever loaded from elsewhere."""
+    """A picture's `data:` address if the bytes are of the kind that it names; nothing is ever loaded from
+    elsewhere.
+    """
     kind, _, data = source.removeprefix("data:").partition(";base64,")
     if not source.startswith("data:") or kind not in IMAGES:
         return None

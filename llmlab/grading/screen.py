@@ -1,7 +1,9 @@
-"""Examines the outputs of a student's cells before anybody sees them: what is not known to be harmless is left out.
+"""Examines the outputs of a student's cells before anybody sees them: what is not known to be harmless is
+left out.
 
-Kept are text without control characters, PNG pictures of bounded size (only the chunks that make the picture), HTML
-of the allow-list (`sanitise.clean`) and TeX source. Everything is bounded for each cell and for the whole notebook.
+Kept are text without control characters, PNG pictures of bounded size (only the chunks that make the
+picture), HTML of the allow-list (`sanitise.clean`) and TeX source. Everything is bounded for each cell and
+for the whole notebook.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ NOTE = {"llmlab": "note"}
 """The metadata of our own remarks; a student's output never has it."""
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,1000}(?:\x07|\x1b\\)|[@-_])")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]"
+)
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"pHYs")
 _PATHS = [(sys.prefix + "/", ".../"), (str(PACKAGE.parent) + "/", "")]
@@ -124,7 +128,11 @@ class Screen:
         if kind == "stream" and one.get("name") in ("stdout", "stderr"):
             shown = text(one.get("text"), max(0, streams[one["name"]]) + len(CUT))
             streams[one["name"]] -= len(shown)
-            return new_output("stream", name=one["name"], text=shown) if shown and self.room(len(shown)) else None
+            return (
+                new_output("stream", name=one["name"], text=shown)
+                if shown and self.room(len(shown))
+                else None
+            )
         if kind == "error":
             given = one.get("traceback")
             lines = [text(line, 2_000) for line in given[:50]] if isinstance(given, list) else []
@@ -147,7 +155,11 @@ class Screen:
         if shown := text(given.get("text/plain")):
             data["text/plain"] = shown
         html = given.get("text/html")
-        if isinstance(html, str) and len(html) <= HTML and (clean := sanitise.clean(text(html, HTML))).strip():
+        if (
+            isinstance(html, str)
+            and len(html) <= HTML
+            and (clean := sanitise.clean(text(html, HTML))).strip()
+        ):
             data["text/html"] = clean
         if shown := sanitise.tex(text(given.get("text/latex"))):
             data["text/latex"] = shown

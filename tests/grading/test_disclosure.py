@@ -1,4 +1,6 @@
-"""Three levels of feedback: what each tells, where the choice stands, and that changing it grades nothing again."""
+"""Three levels of feedback: what each tells, where the choice stands, and that changing it grades nothing
+again.
+"""
 
 import json
 import re
@@ -20,15 +22,33 @@ from llmlab.grading.sample_students import Maker
 
 STUDENT = "mistake-02"
 FAILED = {
-    "name": "one row", "points": 1, "earned": 0, "cases": 5, "passed": 3, "show": "top_p(INPUT, 0.5)",
-    "message": "The crossing token was dropped. (first difference at index 1: expected 0.71828, got -inf; largest error 0.71828)",
-    "expected": "EXPECTED 0.71828", "got": "GOT -inf", "misconception": "drops-crossing-token", "printed": "PRINTED",
+    "name": "one row",
+    "points": 1,
+    "earned": 0,
+    "cases": 5,
+    "passed": 3,
+    "show": "top_p(INPUT, 0.5)",
+    "message": "The crossing token was dropped. "
+    "(first difference at index 1: expected 0.71828, got -inf; largest error 0.71828)",
+    "expected": "EXPECTED 0.71828",
+    "got": "GOT -inf",
+    "misconception": "drops-crossing-token",
+    "printed": "PRINTED",
 }
 VERDICT = {
-    "title": "decoding.top_p", "points": 1.0, "max": 4.0, "read": "part1/truncation.html#sec", "status": "wrong",
-    "message": FAILED["message"], "groups": [{"name": "edges", "points": 3, "earned": 3, "cases": 1, "passed": 1}, FAILED],
+    "title": "decoding.top_p",
+    "points": 1.0,
+    "max": 4.0,
+    "read": "part1/truncation.html#sec",
+    "status": "wrong",
+    "message": FAILED["message"],
+    "groups": [{"name": "edges", "points": 3, "earned": 3, "cases": 1, "passed": 1}, FAILED],
 }
-INPUTS, VALUES, CASE = ("INPUT", "PRINTED"), ("EXPECTED", "0.71828"), ("crossing token", "GOT", "one row", "3 / 5", "3/5")
+INPUTS, VALUES, CASE = (
+    ("INPUT", "PRINTED"),
+    ("EXPECTED", "0.71828"),
+    ("crossing token", "GOT", "one row", "3 / 5", "3/5"),
+)
 
 
 @pytest.mark.parametrize(
@@ -60,9 +80,15 @@ def test_an_unknown_level_is_an_error():
         ("expected shape (2, 3), got shape (3, 2)", "got shape (3, 2)"),
         ("first difference at index (0, 1): expected nan, got 2", "first difference at index (0, 1): got 2"),
         ("Expected 4 hypotheses, got 2.", "got 2."),
-        ("Token 3 has probability 0.2500, so about 500 of 2000 draws, but was drawn 0 times (chi-square p = 0)",
-         "Token 3, in 2000 draws, was drawn 0 times (chi-square p = 0)"),
-        ("The tokens are right, but the reason is not in row 2.", "The tokens are right, but the reason is not in row 2."),
+        (
+            "Token 3 has probability 0.2500, so about 500 of 2000 draws, but was drawn 0 times "
+            "(chi-square p = 0)",
+            "Token 3, in 2000 draws, was drawn 0 times (chi-square p = 0)",
+        ),
+        (
+            "The tokens are right, but the reason is not in row 2.",
+            "The tokens are right, but the reason is not in row 2.",
+        ),
     ],
 )
 def test_messages_lose_the_values_they_expected(message, left):
@@ -71,7 +97,12 @@ def test_messages_lose_the_values_they_expected(message, left):
 
 @pytest.mark.parametrize("status", ["missing", "unreadable"])
 def test_a_file_that_could_not_be_read_is_said_at_every_level(status):
-    verdict = VERDICT | {"status": status, "message": "decoding.py was not handed in", "groups": [], "points": 0.0}
+    verdict = VERDICT | {
+        "status": status,
+        "message": "decoding.py was not handed in",
+        "groups": [],
+        "points": 0.0,
+    }
     for level in disclosure.LEVELS:
         assert "was not handed in" in as_html(disclosure.disclosed(verdict, level))
 
@@ -166,7 +197,11 @@ def test_changing_the_level_rewrites_pages_and_grades_nothing(one):
     for level in disclosure.LEVELS:
         feedback("lab1", one.course, level)
         pages[level] = seen(page(one))
-    assert (graded.read_bytes(), graded.stat().st_mtime_ns, Ledger(one.ledger).read(STUDENT, "verdicts")) == before
+    assert (
+        graded.read_bytes(),
+        graded.stat().st_mtime_ns,
+        Ledger(one.ledger).read(STUDENT, "verdicts"),
+    ) == before
     for group in lost(one):
         assert said(group["show"]) in pages["full"] and said(group["expected"]) in pages["full"]
         assert said(group["got"]) in pages["actual"] and said(group["got"]) not in pages["none"]
@@ -176,9 +211,9 @@ def test_changing_the_level_rewrites_pages_and_grades_nothing(one):
         assert said(group["message"]) in pages["full"] and said(group["message"]) not in pages["none"]
     points = [re.findall(r"[\d.]+ / [\d.]+", text)[:5] for text in pages.values()]
     assert points[0] == points[1] == points[2], "the points are the same at every level"
-    assert all(said(group["show"]) in graded.read_text(encoding="utf-8").replace('\\"', '"') for group in lost(one)), (
-        "the instructor still sees everything"
-    )
+    assert all(
+        said(group["show"]) in graded.read_text(encoding="utf-8").replace('\\"', '"') for group in lost(one)
+    ), "the instructor still sees everything"
 
 
 def test_the_course_file_is_the_level_when_none_is_asked_for(one):
@@ -208,13 +243,18 @@ def test_a_page_that_says_the_same_is_not_written_again(one):
 
 
 def test_nothing_but_the_page_is_given_back(one):
-    """nbgrader copies whatever lies beside the graded notebook: modules, timestamps, and what should not be there."""
+    """nbgrader copies whatever lies beside the graded notebook: modules, timestamps, and what should not be
+    there.
+    """
     graded = one.autograded(STUDENT)
     (graded / "notes").mkdir()
     (graded / "notes" / "key.csv").write_text("secret")
     (graded / "evil.html").write_text("<script>alert(1)</script>")
     assert (graded / "decoding.py").is_file()
-    for make in (lambda: feedback("lab1", one.course, "actual"), lambda: Nbgrader(one.root).generate_feedback("lab1", STUDENT)):
+    for make in (
+        lambda: feedback("lab1", one.course, "actual"),
+        lambda: Nbgrader(one.root).generate_feedback("lab1", STUDENT),
+    ):
         make()
         assert [path.name for path in one.feedback(STUDENT).rglob("*")] == ["lab1.html"]
 
@@ -234,16 +274,35 @@ def test_the_page_shows_the_cells_outputs_and_trusts_none(one):
     file = one.autograded(STUDENT) / "lab1.ipynb"
     before = file.read_text(encoding="utf-8")
     notebook = json.loads(before)
-    cell = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code" and "nbgrader" not in cell["metadata"])
-    data = {"text/plain": "p", "text/html": "<b>kept</b><script>alert(1)</script><img src=https://evil.example/x>"}
+    cell = next(
+        cell
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code" and "nbgrader" not in cell["metadata"]
+    )
+    data = {
+        "text/plain": "p",
+        "text/html": "<b>kept</b><script>alert(1)</script><img src=https://evil.example/x>",
+    }
     cell["outputs"] = [
         {"output_type": "stream", "name": "stdout", "text": "</pre><script>alert(2)</script>"},
         {"output_type": "error", "ename": "E", "evalue": "", "traceback": ["<img src=x onerror=alert(3)>"]},
         {"output_type": "display_data", "metadata": {}, "data": data},
-        {"output_type": "display_data", "metadata": {"image/png": {"alt": '"><script>alert(4)</script>'}}, "data": {"image/png": 'AA==" onerror="alert(5)'}},
+        {
+            "output_type": "display_data",
+            "metadata": {"image/png": {"alt": '"><script>alert(4)</script>'}},
+            "data": {"image/png": 'AA==" onerror="alert(5)'},
+        },
         {"output_type": "display_data", "metadata": {}, "data": {"text/latex": "<script>alert(6)</script>"}},
-        {"output_type": "display_data", "metadata": {}, "data": {"image/svg+xml": "<svg onload=alert(7)>", "text/plain": "<svg onload=alert(8)>"}},
-        {"output_type": "display_data", "metadata": {"llmlab": "note"}, "data": {"text/plain": "<iframe src=x>"}},
+        {
+            "output_type": "display_data",
+            "metadata": {},
+            "data": {"image/svg+xml": "<svg onload=alert(7)>", "text/plain": "<svg onload=alert(8)>"},
+        },
+        {
+            "output_type": "display_data",
+            "metadata": {"llmlab": "note"},
+            "data": {"text/plain": "<iframe src=x>"},
+        },
     ]
     try:
         file.write_text(json.dumps(notebook), encoding="utf-8")

@@ -51,7 +51,8 @@ def run(display):
 def plain(outputs):
     """Everything that a cell says, as one text."""
     return "\n".join(
-        one.get("text") or "\n".join(one.get("traceback", ())) or one["data"].get("text/plain", "") for one in outputs
+        one.get("text") or "\n".join(one.get("traceback", ())) or one["data"].get("text/plain", "")
+        for one in outputs
     )
 
 
@@ -90,8 +91,19 @@ def test_the_labs_own_notebook_runs_whole(display):
 
 
 def test_cells_behave_as_in_jupyter(run):
-    shown = run("x = 20", "x + 1", "x;", "print('a')\nx", "1 / 0", "x", "from IPython.display import display\ndisplay('d')",
-                "'%s' % 'p'", "_ * 2 + Out[8]", "%%time\ny = 3\ny", "def f(:")
+    shown = run(
+        "x = 20",
+        "x + 1",
+        "x;",
+        "print('a')\nx",
+        "1 / 0",
+        "x",
+        "from IPython.display import display\ndisplay('d')",
+        "'%s' % 'p'",
+        "_ * 2 + Out[8]",
+        "%%time\ny = 3\ny",
+        "def f(:",
+    )
     assert [plain(one) for one in shown[:4]] == ["", "21", "", "a\n\n20"]
     assert shown[1][0]["output_type"] == "execute_result"
     assert shown[4][0]["ename"] == "ZeroDivisionError" and "1 / 0" in plain(shown[4])
@@ -116,20 +128,32 @@ def test_rich_outputs_are_kept_by_kind(run):
 
 
 def test_the_students_modules_are_the_ones_that_were_handed_in(run):
-    shown = run("from llmlab import decoding\ndecoding.double(4)", "decoding.__file__", "import llmlab\nllmlab.reload('decoding').double(5)",
-                "import llmlab.penalties", "decoding.double('x', 2)")
+    shown = run(
+        "from llmlab import decoding\ndecoding.double(4)",
+        "decoding.__file__",
+        "import llmlab\nllmlab.reload('decoding').double(5)",
+        "import llmlab.penalties",
+        "decoding.double('x', 2)",
+    )
     assert [plain(one) for one in shown[:3]] == ["8", "'decoding.py'", "10"]
     assert "penalties.py was not handed in" in plain(shown[3]) and "TypeError" in plain(shown[4])
     broken = run("from llmlab import decoding", modules={"decoding": b"def f(:\n"})[0]
     assert "SyntaxError" in plain(broken)
-    failing = run("from llmlab import decoding\ndecoding.f()", modules={"decoding": b"def f():\n    raise ValueError('why')\n"})[0]
+    failing = run(
+        "from llmlab import decoding\ndecoding.f()",
+        modules={"decoding": b"def f():\n    raise ValueError('why')\n"},
+    )[0]
     assert "decoding.py, line 2 in f" in plain(failing) and failing[0]["evalue"] == "why"
 
 
 def test_no_path_of_this_machine_is_shown(run):
-    shown = run("import torch\nprint(torch.__file__)\nopen('/nowhere')", "import llmlab\nprint(llmlab.__file__)")
+    shown = run(
+        "import torch\nprint(torch.__file__)\nopen('/nowhere')", "import llmlab\nprint(llmlab.__file__)"
+    )
     for one in shown:
-        assert str(Path(torch.__file__).parents[4]) not in plain(one) and str(course(Path(__file__)).root) not in plain(one)
+        assert str(Path(torch.__file__).parents[4]) not in plain(one) and str(
+            course(Path(__file__)).root
+        ) not in plain(one)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +199,10 @@ STUBBORN = "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nwhile 
     ("source", "said"),
     [
         (STUBBORN, "took longer than"),
-        ("while True:\n    try:\n        while True: len(str(1))\n    except BaseException: pass", "took longer than"),
+        (
+            "while True:\n    try:\n        while True: len(str(1))\n    except BaseException: pass",
+            "took longer than",
+        ),
         ("import os\nos._exit(3)", "exit code 3"),
         ("import ctypes\nctypes.string_at(0)", "SIGSEGV"),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "ended in this cell"),
@@ -192,14 +219,24 @@ def test_the_whole_run_has_a_limit_too(run):
     assert notes(shown[-1]) and "Not run" in notes(shown[-1])[0] and shown[0] == []
 
 
+NOISE = """
+import io, os
+from PIL import Image as pillow
+from IPython.display import Image, display
+for size in {sizes}:
+    file = io.BytesIO()
+    pillow.frombytes("RGB", (size, size), os.urandom(size * size * 3)).save(file, "PNG")
+    display(Image(file.getvalue()))
+"""
+"""Pictures that do not compress."""
+
+
 def test_floods_are_cut(run):
     text, both, many, pictures, after = run(
         "for i in range(10**5):\n    print('x' * 100)",
         "import sys\nfor i in range(3000):\n    print(i)\n    print(i, file=sys.stderr)",
         "from IPython.display import display\nfor i in range(500):\n    display(i)",
-        "import io, os\nfrom PIL import Image as I\nfrom IPython.display import Image, display\n"
-        "for size in (300, 300, 900):\n    b = io.BytesIO()\n    I.frombytes('RGB', (size, size), os.urandom(size * size * 3)).save(b, 'PNG')\n"
-        "    display(Image(b.getvalue()))",
+        NOISE.format(sizes="(300, 300, 900)"),
         "6 * 7",
     )
     assert len(plain(text)) < 21_000 and plain(text).endswith("[cut here]")
@@ -210,16 +247,16 @@ def test_floods_are_cut(run):
 
 
 def test_all_cells_together_have_a_limit(run):
-    noise = ("import io, os\nfrom PIL import Image as I\nfrom IPython.display import Image, display\n"
-             "for _ in range(8):\n    b = io.BytesIO()\n    I.frombytes('RGB', (500, 500), os.urandom(750000)).save(b, 'PNG')\n"
-             "    display(Image(b.getvalue()))")
+    noise = NOISE.format(sizes="[500] * 8")
     shown = run(noise, noise, "6 * 7")
     assert sum(len(json.dumps(one)) for one in shown) < 1.4 * screen.TOTAL and plain(shown[2]) == "42"
 
 
 def test_threads_that_print_late_change_nothing(run):
-    late = ("import threading, time\ndef go():\n    while True:\n        print('late')\n        time.sleep(.01)\n"
-            "threading.Thread(target=go).start()")
+    late = (
+        "import threading, time\ndef go():\n    while True:\n        print('late')\n        time.sleep(.01)\n"
+        "threading.Thread(target=go).start()"
+    )
     first, second = run(late, "import time\ntime.sleep(.2)\n6 * 7")
     assert second[-1]["data"]["text/plain"] == "42" and set(plain(first).split()) <= {"late"}
     assert plain(run("print('mine')")[0]) == "mine\n", "nothing of it reaches the next notebook"
@@ -239,7 +276,9 @@ for fd in range(3, 64):
 
 
 def test_frames_written_by_a_cell_are_no_more_than_outputs(run):
-    """They may say something in the place of the student's own cells; nothing else is reached, and nothing runs."""
+    """They may say something in the place of the student's own cells; nothing else is reached, and nothing
+    runs.
+    """
     shown = run("6 * 7", FORGE, "8")
     assert plain(shown[0]) == "42"
     assert "<script" not in json.dumps(shown).replace("&lt;script", "")
@@ -263,7 +302,9 @@ class Fake:
     close = kill
 
 
-GOOD_FRAME = wire.encode({"id": "0", "outputs": [{"output_type": "stream", "name": "stdout", "text": "fine"}]})
+GOOD_FRAME = wire.encode(
+    {"id": "0", "outputs": [{"output_type": "stream", "name": "stdout", "text": "fine"}]}
+)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +341,12 @@ def test_a_forged_or_broken_frame_ends_the_run(frame):
         [{"output_type": "stream", "name": "other", "text": "x"}],
         [{"output_type": "stream", "name": "stdout", "text": ["a"]}],
         [{"output_type": "error", "ename": 1, "evalue": None, "traceback": "x"}],
-        [{"output_type": "display_data", "data": {1: 2, "text/plain": 5, "application/javascript": "alert(1)"}}],
+        [
+            {
+                "output_type": "display_data",
+                "data": {1: 2, "text/plain": 5, "application/javascript": "alert(1)"},
+            }
+        ],
         [{"output_type": "display_data", "data": {"image/png": "not bytes"}}],
         [{"output_type": "display_data", "data": {"image/svg+xml": "<svg onload=alert(1)>", "text/html": 3}}],
     ],
@@ -309,7 +355,11 @@ def test_outputs_of_the_wrong_form_are_left_out(outputs):
     cells = [{"id": "0", "source": "1"}]
     shown = Display(Fake(wire.encode({"id": "0", "outputs": outputs}))).outputs({}, cells)["0"]
     told = json.dumps(shown)
-    assert "alert" not in told and "svg" not in told and not [one for one in shown if "image/png" in one.get("data", {})]
+    assert (
+        "alert" not in told
+        and "svg" not in told
+        and not [one for one in shown if "image/png" in one.get("data", {})]
+    )
 
 
 def png(wide=3, high=2, extra=b"", body=None, colour=2):
@@ -320,7 +370,13 @@ def png(wide=3, high=2, extra=b"", body=None, colour=2):
 
     raw = b"".join(b"\0" + b"\1\2\3" * wide for _ in range(high)) if body is None else body
     head = struct.pack(">IIBBBBB", wide, high, 8, colour, 0, 0, 0)
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + extra
+        + chunk(b"IDAT", zlib.compress(raw))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_a_picture_is_kept_without_what_is_no_picture():
@@ -337,7 +393,7 @@ def test_a_picture_is_kept_without_what_is_no_picture():
         png(wide=0),
         png()[:-13],
         png()[:20] + b"\xff" + png()[21:],
-        png() [:33],
+        png()[:33],
         b"\x89PNG\r\n\x1a\n",
         b"GIF89a" + bytes(100),
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
@@ -359,7 +415,9 @@ def test_pictures_together_have_a_limit():
     kept = screen.Screen()
     shown = [out for _ in range(5) for out in kept.outputs([one] * 20)]
     found = [out for out in shown if "image/png" in out["data"]]
-    assert sum(screen.pixels(base64.b64decode(out["data"]["image/png"])) for out in found) <= screen.ALL_PIXELS
+    assert (
+        sum(screen.pixels(base64.b64decode(out["data"]["image/png"])) for out in found) <= screen.ALL_PIXELS
+    )
     assert len(found) == screen.ALL_PIXELS // 12_000_000
 
 
@@ -382,14 +440,24 @@ def test_text_has_no_control_characters(said, shown):
 
 
 def notebook():
-    made = nbformat.v4.new_notebook(cells=[
-        nbformat.v4.new_code_cell("1", id="mine"),
-        nbformat.v4.new_code_cell("check()", id="test", metadata={"nbgrader": {"grade": True, "solution": False, "grade_id": "q", "points": 2}}),
-        nbformat.v4.new_markdown_cell("text", id="words"),
-        nbformat.v4.new_code_cell("  ", id="empty"),
-        nbformat.v4.new_code_cell("2", id="answer", metadata={"nbgrader": {"grade": True, "solution": True, "grade_id": "w", "points": 2}}),
-        nbformat.v4.new_code_cell("3", id="odd"),
-    ])
+    made = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell("1", id="mine"),
+            nbformat.v4.new_code_cell(
+                "check()",
+                id="test",
+                metadata={"nbgrader": {"grade": True, "solution": False, "grade_id": "q", "points": 2}},
+            ),
+            nbformat.v4.new_markdown_cell("text", id="words"),
+            nbformat.v4.new_code_cell("  ", id="empty"),
+            nbformat.v4.new_code_cell(
+                "2",
+                id="answer",
+                metadata={"nbgrader": {"grade": True, "solution": True, "grade_id": "w", "points": 2}},
+            ),
+            nbformat.v4.new_code_cell("3", id="odd"),
+        ]
+    )
     made.cells[5]["id"] = "mine"  # twice the same
     return made
 
@@ -399,8 +467,15 @@ def test_test_cells_are_never_run_and_never_written():
     assert [cell["id"] for cell in code_cells(made)] == ["mine", "answer"]
     out = [nbformat.v4.new_output("stream", text="x")]
     apply(made, {"mine": out, "test": out, "words": out, "gone": out})
-    assert made.cells[0].outputs[0].text == "x" and made.cells[1].outputs == [] and "outputs" not in made.cells[2]
-    apply(made, {"answer": [{"output_type": "stream"}, 3, {"output_type": "stream", "name": "stdout", "text": "y"}]})
+    assert (
+        made.cells[0].outputs[0].text == "x"
+        and made.cells[1].outputs == []
+        and "outputs" not in made.cells[2]
+    )
+    apply(
+        made,
+        {"answer": [{"output_type": "stream"}, 3, {"output_type": "stream", "name": "stdout", "text": "y"}]},
+    )
     assert [one.text for one in made.cells[4].outputs] == ["y"]
     apply(made, ["not", "a", "record"])
     nbformat.validate(nbformat.from_dict({**made, "cells": made.cells[:5]}))
@@ -409,14 +484,20 @@ def test_test_cells_are_never_run_and_never_written():
 def test_the_lookup_shows_outputs_and_scores_by_the_verdict_alone(tmp_path):
     """Judged by nbgrader's own `determine_grade`: an output that looks like a score is none."""
     ledger = Ledger(tmp_path / "lab1")
-    ledger.write("ada", "verdicts", {"cells": {"q": {"title": "t", "points": 1, "max": 2, "message": "m", "groups": []}}})
+    ledger.write(
+        "ada",
+        "verdicts",
+        {"cells": {"q": {"title": "t", "points": 1, "max": 2, "message": "m", "groups": []}}},
+    )
     result = nbformat.v4.new_output("execute_result", {"text/plain": "2.0"})
     ledger.write("ada", "display", {"key": "k", "outputs": {"mine": [result], "test": [result]}})
     lookup = LedgerLookup(ledger=str(tmp_path))
     made = notebook()
     lookup.preprocess(made, {"nbgrader": {"assignment": "lab1", "student": "ada", "notebook": "lab1"}})
     assert made.cells[0].outputs == [result] and determine_grade(made.cells[1])[0] == 1
-    assert [one.data["text/plain"] for one in made.cells[1].outputs if one.output_type == "execute_result"] == ["1.0"]
+    assert [
+        one.data["text/plain"] for one in made.cells[1].outputs if one.output_type == "execute_result"
+    ] == ["1.0"]
 
 
 def test_the_key_depends_on_everything_that_is_run(display):
@@ -434,7 +515,9 @@ def test_the_key_depends_on_everything_that_is_run(display):
 
 
 def test_the_quick_model_gives_the_models_logits():
-    """Growing texts, left padding, a batch that changes, and weights that change: against the plain forward pass."""
+    """Growing texts, left padding, a batch that changes, and weights that change: against the plain forward
+    pass.
+    """
     torch.manual_seed(0)
     lm = models.load("draft")
     plain_logits, quick = lm.next_logits, Quick(lm)
@@ -442,7 +525,12 @@ def test_the_quick_model_gives_the_models_logits():
     mask = torch.ones_like(ids)
     mask[0, :3] = 0
     asked = [(ids[:, :n], mask[:, :n]) for n in range(4, 13)] + [(ids[:, :n], None) for n in range(1, 8)]
-    asked += [(ids[:2, :8], None), (ids[:2, :9], None), (ids[:2, :9].flip(0), None), (ids[:2, :10].flip(0), None)]
+    asked += [
+        (ids[:2, :8], None),
+        (ids[:2, :9], None),
+        (ids[:2, :9].flip(0), None),
+        (ids[:2, :10].flip(0), None),
+    ]
     for given, ones in asked:
         assert torch.allclose(quick(given, ones), plain_logits(given, ones), atol=1e-4), given.shape
     with torch.no_grad():

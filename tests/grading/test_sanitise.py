@@ -76,7 +76,9 @@ HOSTILE = [
 def fine(address):
     """A link to the web by name, a mail address, or a place below the page."""
     parts = urlsplit(address)
-    return parts.scheme in ("http", "https", "mailto") or (not parts.scheme and not parts.netloc and address[:1] not in "/\\")
+    return parts.scheme in ("http", "https", "mailto") or (
+        not parts.scheme and not parts.netloc and address[:1] not in "/\\"
+    )
 
 
 class Listener(HTMLParser):
@@ -98,7 +100,9 @@ class Listener(HTMLParser):
 
 
 def harmless(html):
-    """Judged by two other parsers: BeautifulSoup's and that of bleach (html5lib), which must find nothing to do."""
+    """Judged by two other parsers: BeautifulSoup's and that of bleach (html5lib), which must find nothing to
+    do.
+    """
     heard = Listener(html)
     assert not heard.stack and not heard.wrong, "every tag is closed, and none that was not opened"
     for tag in BeautifulSoup(html, "html.parser").find_all(True):
@@ -108,27 +112,48 @@ def harmless(html):
             assert name in (*sanitise.ATTRIBUTES.get(tag.name, ()), "rel"), name
             assert name != "href" or fine(value), value
             assert name != "href" or "noopener" in tag["rel"]
-            assert name != "src" or value.startswith(tuple(f"data:{kind};base64," for kind in sanitise.IMAGES)), value
+            assert name != "src" or value.startswith(
+                tuple(f"data:{kind};base64," for kind in sanitise.IMAGES)
+            ), value
             assert name != "class" or "llmlab" not in value
             assert name not in ("colspan", "rowspan") or int(value) < 100
     allowed = {tag: [*names, "rel"] for tag, names in sanitise.ATTRIBUTES.items()}
-    again = bleach.clean(html, tags=sanitise.TAGS, attributes=allowed, protocols=["http", "https", "mailto", "data"])
+    again = bleach.clean(
+        html, tags=sanitise.TAGS, attributes=allowed, protocols=["http", "https", "mailto", "data"]
+    )
     before, after = BeautifulSoup(html, "html.parser"), BeautifulSoup(again, "html.parser")
     assert before.get_text() == after.get_text(), "nothing that html5lib reads as a tag was text here"
 
 
 @pytest.mark.parametrize("bad", HOSTILE)
 def test_nothing_runs_and_nothing_reaches_out(bad):
-    for text in (bad, f"before {bad} after", f"<b>{bad}</b>", f"<table><tr><td>{bad}</td></tr></table>", bad * 3):
+    for text in (
+        bad,
+        f"before {bad} after",
+        f"<b>{bad}</b>",
+        f"<table><tr><td>{bad}</td></tr></table>",
+        bad * 3,
+    ):
         harmless(sanitise.clean(text))
 
 
 @pytest.mark.parametrize("bad", HOSTILE)
 def test_markdown_is_as_harmless(bad):
-    for text in (bad, f"# t\n\n{bad}\n\nfine", f"- a\n- {bad}", f"```\n{bad}\n```", f"`{bad}`", f"$x$ {bad} $$y$$", f"[a]({bad})", f"![a]({bad})"):
+    for text in (
+        bad,
+        f"# t\n\n{bad}\n\nfine",
+        f"- a\n- {bad}",
+        f"```\n{bad}\n```",
+        f"`{bad}`",
+        f"$x$ {bad} $$y$$",
+        f"[a]({bad})",
+        f"![a]({bad})",
+    ):
         page = sanitise.markdown2html({}, text)
         for tag in BeautifulSoup(page, "html.parser").find_all(True):
-            assert tag.name in sanitise.TAGS and not [name for name in tag.attrs if name.startswith("on") or name == "style"]
+            assert tag.name in sanitise.TAGS and not [
+                name for name in tag.attrs if name.startswith("on") or name == "style"
+            ]
             assert tag.name != "a" or "href" not in tag.attrs or fine(tag["href"]), tag
             assert tag.name != "img" or tag.get("src", "data:image/").startswith("data:image/"), tag
 
@@ -136,13 +161,39 @@ def test_markdown_is_as_harmless(bad):
 def test_soup_of_fragments_is_harmless():
     """500 random mixtures, the same ones every time."""
     rng = random.Random(3)
-    pieces = HOSTILE + ["<", ">", "&", "&lt;", "&#60;", '"', "'", "</", "<b", "<i>", "</i>", "<td>", "</table>", "<p ", "=", "`", "<!--", "-->", "]]>", "\0", "x", " "]
+    pieces = HOSTILE + [
+        "<",
+        ">",
+        "&",
+        "&lt;",
+        "&#60;",
+        '"',
+        "'",
+        "</",
+        "<b",
+        "<i>",
+        "</i>",
+        "<td>",
+        "</table>",
+        "<p ",
+        "=",
+        "`",
+        "<!--",
+        "-->",
+        "]]>",
+        "\0",
+        "x",
+        " ",
+    ]
     for _ in range(500):
         soup = "".join(rng.choice(pieces)[: rng.randint(1, 40)] for _ in range(rng.randint(1, 12)))
         heard = Listener(clean := sanitise.clean(soup))
         assert not heard.stack and not heard.wrong, soup
         for tag in BeautifulSoup(clean, "html.parser").find_all(True):
-            assert tag.name in sanitise.TAGS and set(tag.attrs) <= {*sanitise.ATTRIBUTES.get(tag.name, ()), "rel"}, soup
+            assert tag.name in sanitise.TAGS and set(tag.attrs) <= {
+                *sanitise.ATTRIBUTES.get(tag.name, ()),
+                "rel",
+            }, soup
 
 
 @pytest.mark.parametrize(
@@ -152,11 +203,23 @@ def test_soup_of_fragments_is_harmless():
         ("List<int> and vector<vector<T>>", "List&lt;int&gt; and vector&lt;vector&lt;T&gt;&gt;"),
         ("<b>bold</b> <em>it</em><br>", "<b>bold</b> <em>it</em><br>"),
         ("<b><i>x</b>y</i>", "<b><i>x</i></b>y"),
-        ("<table><thead><tr><th align='right'>a</th></tr></thead></table>", '<table><thead><tr><th align="right">a</th></tr></thead></table>'),
+        (
+            "<table><thead><tr><th align='right'>a</th></tr></thead></table>",
+            '<table><thead><tr><th align="right">a</th></tr></thead></table>',
+        ),
         ("<td colspan='2'>x", '<td colspan="2">x</td>'),
-        ("<a href='https://a.example/x?a=1&amp;b=2'>x</a>", '<a href="https://a.example/x?a=1&amp;b=2" rel="noopener noreferrer nofollow">x</a>'),
-        ("<a href='part1/beam.html#sec'>x</a>", '<a href="part1/beam.html#sec" rel="noopener noreferrer nofollow">x</a>'),
-        (f"<img alt='a' src='data:image/png;base64,{PIXEL}'>", f'<img alt="a" src="data:image/png;base64,{PIXEL}">'),
+        (
+            "<a href='https://a.example/x?a=1&amp;b=2'>x</a>",
+            '<a href="https://a.example/x?a=1&amp;b=2" rel="noopener noreferrer nofollow">x</a>',
+        ),
+        (
+            "<a href='part1/beam.html#sec'>x</a>",
+            '<a href="part1/beam.html#sec" rel="noopener noreferrer nofollow">x</a>',
+        ),
+        (
+            f"<img alt='a' src='data:image/png;base64,{PIXEL}'>",
+            f'<img alt="a" src="data:image/png;base64,{PIXEL}">',
+        ),
         ("<style scoped>td {color: red}</style><p>x</p>", "<p>x</p>"),
         ("<!-- note -->x", "x"),
         ("&lt;script&gt; &amp;amp; &eacute;", "&lt;script&gt; &amp;amp; é"),
@@ -169,10 +232,26 @@ def test_what_is_fine_stays(given, kept):
 
 @pytest.mark.parametrize(
     "piece",
-    ["<", "<!--", "<a ", "<a/", '<a x="', "<b>", "</", "</a ", "<style>", "<?", "&", "&#", "<![CDATA[", "<font color={n}><p>", "<b><p></b>"],
+    [
+        "<",
+        "<!--",
+        "<a ",
+        "<a/",
+        '<a x="',
+        "<b>",
+        "</",
+        "</a ",
+        "<style>",
+        "<?",
+        "&",
+        "&#",
+        "<![CDATA[",
+        "<font color={n}><p>",
+        "<b><p></b>",
+    ],
 )
 def test_output_grows_no_faster_than_input(piece):
-    """A parser that builds the tree as browsers do would reopen every formatting element in every paragraph."""
+    """A parser that builds the tree as browsers do reopens every formatting element in every paragraph."""
     text = "".join(piece.replace("{n}", str(n)) for n in range(10_000))
     assert len(sanitise.clean(text)) <= 6 * len(text) + 2_000
 
@@ -182,10 +261,27 @@ def test_a_very_long_cell_is_shown_as_text():
     assert page.startswith("<pre># &lt;b&gt;") and page.endswith("x</pre>")
 
 
-@pytest.mark.parametrize("command", ["href", "url", "require", "style", "class", "def", "let", "newcommand", "unicode", "mmlToken", "htmlData"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "href",
+        "url",
+        "require",
+        "style",
+        "class",
+        "def",
+        "let",
+        "newcommand",
+        "unicode",
+        "mmlToken",
+        "htmlData",
+    ],
+)
 @pytest.mark.parametrize("slash", ["\\", "&#92;", "&#x5c;", "&bsol;"])
 def test_no_tex_command_links_or_loads(command, slash):
     """formgrader typesets with MathJax, whose \\href takes javascript:."""
-    shown = BeautifulSoup(sanitise.clean(f"<p>${slash}{command}{{javascript:alert(1)}}{{x}}$</p>"), "html.parser").get_text()
+    shown = BeautifulSoup(
+        sanitise.clean(f"<p>${slash}{command}{{javascript:alert(1)}}{{x}}$</p>"), "html.parser"
+    ).get_text()
     assert f"\\{command}" not in shown and command in shown
     assert sanitise.tex(r"$\frac{1}{2} \alpha \hbar \lambda$") == r"$\frac{1}{2} \alpha \hbar \lambda$"

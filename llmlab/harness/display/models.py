@@ -1,7 +1,8 @@
-"""The shipped models, loaded once before any student's code comes, and quick when a text grows token by token.
+"""The shipped models, loaded once before any student's code comes, and quick when a text grows token by
+token.
 
-A student's `generate` shows the model the whole text again at every step. `Quick` sees that the text is the last one
-and one token more, and computes only that token. The logits are the same up to the rounding of float32.
+A student's `generate` shows the model the whole text again at every step. `Quick` sees that the text is the
+last one and one token more, and computes only that token. The logits are the same up to float32 rounding.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 READY = ("target", "draft")
+ROWS = 64
 
 
 class Quick:
@@ -19,34 +21,34 @@ class Quick:
 
     def __init__(self, lm: Any):
         self.lm, self.plain = lm, lm.next_logits
-        self.ids: Tensor | None = None
-        self.mask: Tensor | None = None
-        self.cache, self.state = None, 0
+        self.weights = list(lm.model.parameters())
+        self.last: tuple[Tensor, Tensor, int] | None = None
+        self.cache: Any = None
 
+    @torch.no_grad()
     def __call__(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Next-token logits (B, V), as `LM.next_logits`."""
-        if not self._two(ids) or (attention_mask is not None and not self._two(attention_mask)):
-            return self.plain(ids, attention_mask)
         mask = torch.ones_like(ids) if attention_mask is None else attention_mask
-        if mask.shape != ids.shape or ids.dtype != torch.int64 or not 0 < ids.shape[0] <= 64 or not ids.shape[1]:
+        usual = ids.ndim == 2 and ids.shape == mask.shape and ids.shape[1] > 0 and 0 < len(ids) <= ROWS
+        if not usual:
             return self.plain(ids, attention_mask)
-        state = sum(weight._version for weight in self.lm.model.parameters())
-        old = 0 if self.ids is None else self.ids.shape[1]
-        known = (self.ids is not None and state == self.state and ids.shape == (len(self.ids), old + 1)
-                 and torch.equal(ids[:, :-1], self.ids) and torch.equal(mask[:, :-1], self.mask))
-        if not known:
-            old, self.cache = 0, self.lm.new_cache(len(ids))
-        self.ids = None  # not known until the model has answered
-        try:
-            logits = self.lm.logits(ids[:, old:], None if attention_mask is None else mask[:, old:], self.cache)[:, -1]
-        except Exception:
-            return self.plain(ids, attention_mask)
-        self.ids, self.mask, self.state = ids.clone(), mask.clone(), state
+        state = sum(weight._version for weight in self.weights)
+        old = self.known(ids, mask, state)
+        if not old:
+            self.cache = self.lm.new_cache(len(ids))
+        self.last = None  # not known until the model has answered
+        new = None if attention_mask is None else mask[:, old:]
+        logits = self.lm.model(ids[:, old:], new, self.cache, last_only=True)[:, -1]
+        self.last = ids.clone(), mask.clone(), state
         return logits
 
-    @staticmethod
-    def _two(value: Any) -> bool:
-        return isinstance(value, torch.Tensor) and value.ndim == 2
+    def known(self, ids: Tensor, mask: Tensor, state: int) -> int:
+        """How many columns the cache holds, if these are they and one more; else 0."""
+        if self.last is None or self.last[2] != state or ids.shape[1] != self.last[0].shape[1] + 1:
+            return 0
+        pairs = ((ids[:, :-1], self.last[0]), (mask[:, :-1], self.last[1]))
+        same = all(now.dtype == then.dtype and torch.equal(now, then) for now, then in pairs)
+        return ids.shape[1] - 1 if same else 0
 
 
 def load() -> dict[str, Any]:
@@ -56,8 +58,8 @@ def load() -> dict[str, Any]:
     ready = {}
     for name in READY:
         lm = ready[name] = models.load(name)
-        lm.next_logits = Quick(lm)
-        lm.next_logits(torch.tensor([lm.encode("once")]))
-        lm.next_logits.ids = None
+        lm.next_logits = quick = Quick(lm)
+        quick(torch.tensor([lm.encode("once")]))
+        quick.last = None
         assert lm.pieces
     return ready

@@ -1,4 +1,4 @@
-"""What the cells of the display run show, as they run: streams, displayed objects and errors, each bounded."""
+"""What the cells of the display run show as they run: streams, displayed objects, errors; all bounded."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ class Outputs:
         elif self.room(len(text)):
             self.list.append({"output_type": "stream", "name": name, "text": [text]})
 
-    def show(self, kind: str, data: dict, metadata: dict, mark: str | None = None, count: int | None = None) -> None:
+    def show(
+        self, kind: str, data: dict, metadata: dict, mark: str | None = None, count: int | None = None
+    ) -> None:
         """Keep a displayed object; with `mark`, in place of the one that was shown under the same mark."""
         kept: dict[str, Any] = {}
         for name, most in (("text/plain", TEXT), ("text/html", HTML), ("text/latex", TEXT)):
@@ -63,8 +65,13 @@ class Outputs:
         alt = told.get("alt") if isinstance(told, dict) else None
         if not kept or not self.room(sum(map(len, kept.values()))):
             return
-        made = {"output_type": kind, "data": kept, "alt": alt[:1_000] if isinstance(alt, str) else "", "count": count,
-                "mark": mark}
+        made = {
+            "output_type": kind,
+            "data": kept,
+            "alt": alt[:1_000] if isinstance(alt, str) else "",
+            "count": count,
+            "mark": mark,
+        }
         same = [at for at, one in enumerate(self.list) if mark is not None and one.get("mark") == mark]
         if same:
             self.list[same[-1]] = made
@@ -72,13 +79,19 @@ class Outputs:
             self.list.append(made)
 
     def error(self, kind: str, message: str, lines: list[str]) -> None:
-        self.list.append({"output_type": "error", "ename": kind[:200], "evalue": message[:2_000],
-                          "traceback": [line[:2_000] for line in lines[-40:]]})
+        self.list.append(
+            {
+                "output_type": "error",
+                "ename": kind[:200],
+                "evalue": message[:2_000],
+                "traceback": [line[:2_000] for line in lines[-40:]],
+            }
+        )
 
     def take(self) -> list[dict]:
         """The outputs as they cross."""
         if self.lost:
-            self.list = self.list[:OUTPUTS + 1]
+            self.list = self.list[: OUTPUTS + 1]
             self.list.append({"output_type": "stream", "name": "stderr", "text": ["[more outputs were cut]"]})
         for one in self.list:
             one.pop("mark", None)

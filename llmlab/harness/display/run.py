@@ -1,7 +1,7 @@
 """Prepares the display run before a student's code comes, and runs one notebook's cells.
 
-Time: an alarm stops a cell that takes too long, so that the next one still runs; whoever ignores the alarm is killed
-by the trusted side, which measures for itself.
+Time: an alarm stops a cell that takes too long, so that the next one still runs; whoever ignores the alarm is
+killed by the trusted side, which measures for itself.
 """
 
 from __future__ import annotations
@@ -30,17 +30,22 @@ _models: dict[str, Any] = {}
 
 
 def prepare() -> None:
-    """Everything that can be ready before a student's code comes: IPython, matplotlib, the models. No threads.
+    """Everything that can be ready before a student's code comes: IPython, matplotlib, the models. No
+    threads.
 
-    What matplotlib and IPython want to write goes into a folder below the current one, which whoever started this
-    process removes.
+    What matplotlib and IPython want to write goes into a folder below the current one, which whoever started
+    this process removes.
     """
     global _shell
     if _shell is not None:
         return
     folder = tempfile.mkdtemp(prefix="display-", dir=os.getcwd())
-    os.environ.update(MPLCONFIGDIR=folder, IPYTHONDIR=folder, TOKENIZERS_PARALLELISM="false",
-                      MPLBACKEND="module://matplotlib_inline.backend_inline")
+    os.environ.update(
+        MPLCONFIGDIR=folder,
+        IPYTHONDIR=folder,
+        TOKENIZERS_PARALLELISM="false",
+        MPLBACKEND="module://matplotlib_inline.backend_inline",
+    )
     import numpy  # noqa: F401
     import torch
     from traitlets.config import Config
@@ -57,13 +62,22 @@ def prepare() -> None:
     from IPython.core import pylabtools
     from matplotlib_inline.backend_inline import configure_inline_support
 
-    _shell.display_formatter.active_types = ["text/plain", "text/html", "text/latex", "text/markdown", "image/png"]
+    from llmlab.figures import Drawing
+    from llmlab.harness.display import models
+
+    _shell.display_formatter.active_types = [
+        "text/plain",
+        "text/html",
+        "text/latex",
+        "text/markdown",
+        "image/png",
+    ]
     pylabtools.activate_matplotlib("module://matplotlib_inline.backend_inline")
     configure_inline_support(_shell, "module://matplotlib_inline.backend_inline")
     png = _shell.display_formatter.formatters["image/png"]
     png.for_type(matplotlib.figure.Figure, partial(pylabtools.print_figure, fmt="png", bbox_inches="tight"))
-    from llmlab.harness.display import models
-
+    # our own drawings fit their canvas already; to look for their bounds once more takes as long as to draw
+    png.for_type(Drawing, partial(pylabtools.print_figure, fmt="png", bbox_inches=None))
     _models.update(models.load())
     _first_picture()
     for thread in threading.enumerate():  # matplotlib's timer while it looks for fonts; it has been cancelled
@@ -85,7 +99,9 @@ def _first_picture() -> None:
 
 
 def _give(modules: dict[str, bytes]) -> None:
-    """Make the student's modules importable as `llmlab.<module>`, and put what a notebook calls in place of checks."""
+    """Make the student's modules importable as `llmlab.<module>`, and put what a notebook calls in place of
+    checks.
+    """
     import llmlab
     from llmlab import _finder, models
 
@@ -118,8 +134,12 @@ def _give(modules: dict[str, bytes]) -> None:
     llmlab.check, llmlab.reload, llmlab.use, models.load = check, reload, lambda path: None, load
     for name, source in modules.items():
         file = f"{name}.py"
-        linecache.cache[file] = (len(source), None, source.decode("utf-8", "replace").splitlines(True),
-                                 f"{MARK}{file}")
+        linecache.cache[file] = (
+            len(source),
+            None,
+            source.decode("utf-8", "replace").splitlines(True),
+            f"{MARK}{file}",
+        )
 
 
 class TooLong(BaseException):
@@ -131,7 +151,9 @@ def _alarm(*_) -> None:
 
 
 def _no_input(prompt: str = "", *_) -> str:
-    raise EOFError("input() cannot be answered here: nobody sits at the keyboard. Write the value into the cell.")
+    raise EOFError(
+        "input() cannot be answered here: nobody sits at the keyboard. Write the value into the cell."
+    )
 
 
 def _run(source: str, number: int, page: Outputs, seconds: float) -> None:
@@ -148,8 +170,11 @@ def _run(source: str, number: int, page: Outputs, seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
     for one in page.list:
         if one["output_type"] == "error" and one["ename"] == "TooLong":
-            one |= {"ename": "Timeout", "evalue": f"stopped after {seconds:g} s",
-                    "traceback": [*one["traceback"][:-1], f"The cell was stopped after {seconds:g} s."]}
+            one |= {
+                "ename": "Timeout",
+                "evalue": f"stopped after {seconds:g} s",
+                "traceback": [*one["traceback"][:-1], f"The cell was stopped after {seconds:g} s."],
+            }
 
 
 def main(inward: BinaryIO, outward: BinaryIO) -> None:

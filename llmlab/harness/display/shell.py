@@ -1,4 +1,6 @@
-"""IPython's shell without what a kernel adds: no history, no commands of the system, no magic that does anything."""
+"""IPython's shell without what a kernel adds: no history, no commands of the system, no magic that does
+anything.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def shell_class():
             return
 
         def write_format_data(self, format_dict, md_dict=None) -> None:
-            self.shell.page.show("execute_result", format_dict, md_dict or {}, count=self.shell.execution_count)
+            self.shell.page.show(
+                "execute_result", format_dict, md_dict or {}, count=self.shell.execution_count
+            )
 
         def log_output(self, format_dict) -> None:
             return
@@ -85,7 +89,8 @@ def shell_class():
                 self.note(f"A cell that starts with %%{magic_name} is not run for the display.")
 
         def system(self, cmd) -> None:
-            self.note(f"!{str(cmd).split()[0] if str(cmd).split() else ''} is not run for the display: no commands here.")
+            name = (str(cmd).split() or [""])[0]
+            self.note(f"!{name} is not run for the display: no commands here.")
 
         def getoutput(self, cmd, split=True, depth=0):
             self.system(cmd)
