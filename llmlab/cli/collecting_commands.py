@@ -51,6 +51,8 @@ def collect(
     Collect as often as you like: what is there already is not added again, and a new version becomes a new
     attempt. What cannot be taken is kept in assignments/quarantine/ with the reason. Exit code 1 then.
 
+    A zip that a student sent you says nothing of whose it is: always name the student.
+
     \b
     llmlab collect lab1 lab1-submissions.zip                          from Moodle or Canvas
     llmlab collect lab1 lab1-submissions.zip --list grading.csv       with the times it arrived
@@ -135,7 +137,9 @@ def deadlines(
         table.add_row(*[Text(plain(cell)) for cell in cells], style=style)
     console().print(table)
     if not (at.root / rules.FILE).is_file():
-        say(f"There is no {at.root / rules.FILE}; its form is in docs/grading.md.", "dim")
+        say(f"There is no {at.root / rules.FILE}. To set a deadline, write it; for example:", "dim")
+        for line in rules.EXAMPLE.format(lab=at.lab).splitlines():
+            say(f"    {line}", "dim")
 
 
 def _desk(lab: str, where: str) -> Desk:

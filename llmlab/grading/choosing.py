@@ -19,8 +19,10 @@ from llmlab.grading.receipt import RECEIPT
 from llmlab.grading.untrusted import printable, text_of
 
 MAX_LOOKED_AT = 20
-RENAMED = r"(?:[ _-]*(?:\(\d+\)|v?\d+|copy ?\d*|copy of|final|new|old|fixed|submission))*"
-"""What is put after a name by a browser, a file manager, Jupyter, or a student."""
+RENAMED = r"(?:[ _-]*+(?:\(\d++\)|v?\d++|copy ?\d*+|final|new|old|fixed|submission))*+"
+"""What is put after a name by a browser, a file manager, Jupyter, or a student. It never goes back over what
+it has read: a name made for that would take years.
+"""
 
 
 @dataclass(frozen=True)

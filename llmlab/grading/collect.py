@@ -137,7 +137,13 @@ def _open(
     else:
         prefix, inside = "", source.names
     if kind == "auto":
-        kind = sources.ZIP if student else seen or (sources.ZIP if path.is_file() else "")
+        one = path.is_file() and (bool(student) or archives.stem(path.name) in ids)
+        kind = sources.ZIP if one or student else seen or (sources.ZIP if path.is_file() else "")
+        if kind == sources.FOLDER and path.is_file():  # a student could pack it so, in a classmate's name
+            raise CourseError(
+                f"{path} holds folders of students. If you packed it yourself, add --from folder; if a "
+                "student did, say who: --student ID."
+            )
     if not kind:
         raise CourseError(
             f"{path} looks like no known source of {desk.lab}. Name it with --from "
@@ -165,10 +171,12 @@ def _bring(
         raw = None
         try:
             raw = source.read(where)
-            total += len(raw)
-            if total > archives.STUDENT.total or len(files) >= archives.STUDENT.entries:
-                raise ArchiveError(f"more than {archives.STUDENT.total:,} bytes were handed in")
             found = unpack(raw) if archives.is_archive(name) else {name: raw}
+            total += sum(map(len, found.values()))
+            if total > archives.STUDENT.total:
+                raise ArchiveError(f"more than {archives.STUDENT.total:,} bytes were handed in")
+            if len(files) + len(found) > archives.STUDENT.entries:
+                raise ArchiveError(f"more than {archives.STUDENT.entries:,} files were handed in")
         except (ArchiveError, FileProblem) as error:
             kept = {} if raw is None else {name: raw}
             quarantine.keep(desk, delivery.label, f"{printable(name)}: {error}", kept)

@@ -31,6 +31,15 @@ from llmlab.grading.places import Desk, is_student, labs
 from llmlab.grading.untrusted import printable
 
 FILE = "deadlines.toml"
+EXAMPLE = """\
+timezone = "Europe/Berlin"
+[{lab}]
+due = 2026-11-20T23:59:00
+policy = "best"                              # or "last", the default
+late = {{ percent_per_day = 10, at_most = 50 }}  # or "refuse", or "accept", the default
+[{lab}.students.ada]
+due = 2026-11-27T23:59:00                    # an extension; or: excused = true
+"""
 LAST, BEST = "last", "best"
 ACCEPT, REFUSE = "accept", "refuse"
 DAY = 86_400

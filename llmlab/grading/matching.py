@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-ASSIGNS = re.compile(r"^(?:(?:async\s+)?def\s+|class\s+)(\w+)|^(\w+)\s*=(?!=)", re.MULTILINE)
+ASSIGNS = re.compile(r"^(?:(?:async\s+)?def\s+|class\s+)(\w+)|^(\w+)[ \t]*(?::[^=\n]*)?=(?!=)", re.MULTILINE)
 ALIKE = 0.5
 """The share of lines that two versions of one cell have in common at least."""
 

@@ -30,6 +30,8 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
+CODINGS = ("utf-8", "utf-8-sig", "ascii", "us-ascii", "iso-8859-1", "cp1252", "gbk", "gb18030", "big5")
+"""Encodings in which a module is read here. Some others take a time that grows with the length squared."""
 
 
 class FileProblem(Exception):
@@ -127,12 +129,15 @@ def listing(folder: Path, entries: int = MAX_ENTRIES, depth: int = MAX_DEPTH) ->
         for where, prefix in level:
             for entry in _entries(where, entries - seen):
                 seen += 1
-                if ignored(entry.name) or entry.is_symlink():
+                try:
+                    if ignored(entry.name) or entry.is_symlink():
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        deeper.append((Path(entry.path), f"{prefix}{entry.name}/"))
+                    elif entry.is_file(follow_symlinks=False):
+                        found[prefix + entry.name] = entry.stat(follow_symlinks=False).st_size
+                except OSError:  # gone, or not ours to read
                     continue
-                if entry.is_dir(follow_symlinks=False):
-                    deeper.append((Path(entry.path), f"{prefix}{entry.name}/"))
-                elif entry.is_file(follow_symlinks=False):
-                    found[prefix + entry.name] = entry.stat(follow_symlinks=False).st_size
         level = deeper
     return found
 
@@ -171,14 +176,20 @@ def text_of(raw: bytes) -> tuple[str, str]:
 
 def module_bytes(raw: bytes) -> tuple[bytes, str]:
     """A module's bytes as Python will read them, and what was repaired. Bytes that Python can read stay
-    untouched.
+    untouched; so does what declares an unusual encoding, which is not decoded here.
     """
     try:
         coding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        if coding not in CODINGS:
+            return raw, ""
         raw.decode(coding)
         if coding != "utf-8-sig" and b"\0" not in raw[:64]:
             return raw, ""
-    except (SyntaxError, UnicodeDecodeError, LookupError, ValueError):
+    except (SyntaxError, ValueError, LookupError):
         pass  # undeclared bytes: repaired below
     text, repaired = text_of(raw)
+    first = "".join(text.splitlines(keepends=True)[:2])
+    told = re.sub(r"^([ \t\f]*#.*?coding[:=][ \t]*)[-\w.]+", r"\1utf-8", first, count=2, flags=re.MULTILINE)
+    if told != first:
+        text, repaired = told + text[len(first) :], repaired or "was not in the encoding that it declares"
     return text.encode("utf-8", "replace"), repaired

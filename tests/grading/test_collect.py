@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from llmlab.cli import collecting_commands, submit
 from llmlab.grading import attempts, collect, sources
+from llmlab.grading.archives import Limits
 from llmlab.grading.collect import ADDED, KNOWN, REFUSED, UNMATCHED
 from llmlab.grading.course import Course, CourseError
 from llmlab.grading.places import Desk
@@ -207,6 +208,31 @@ def test_a_file_name_cannot_hand_in_for_a_classmate(at, bring, name):
     done = bring({name: b"not grace's"})
     assert [one.student for one in done.outcomes] == ["ada"]
     assert not (at.inbox / "grace").exists()
+
+
+@pytest.mark.parametrize("name", ["ada.zip", "lab1.zip"])
+def test_a_students_zip_cannot_hand_in_for_a_classmate(at, bring, name):
+    files = {"grace/lab1/decoding.py": b"x", "Grace Hopper_1_assignsubmission_file_/decoding.py": b"x"}
+    done = bring(files, name=name, student="" if name == "ada.zip" else "ada")
+    assert {one.student for one in done.outcomes} == {"ada"}
+    assert not (at.inbox / "grace").exists()
+
+
+def test_a_packed_folder_of_students_is_taken_only_on_the_instructors_word(at, bring):
+    files = {"ada/lab1/decoding.py": b"ada", "grace/lab1/decoding.py": b"grace"}
+    with pytest.raises(CourseError, match="--from folder"):
+        bring(files)
+    assert bring(files, kind="folder").count(ADDED) == 2
+
+
+def test_many_archives_of_one_student_are_bounded_together(at, bring, monkeypatch):
+    monkeypatch.setattr("llmlab.grading.archives.STUDENT", Limits(total=25_000))
+    parts = {
+        f"Ada Lovelace_101_assignsubmission_file_/{n}.zip": zipped({"a.py": bytes(10_000)}) for n in range(9)
+    }
+    done = bring(parts)
+    assert (done.count(ADDED), done.count(REFUSED)) == (1, 7)
+    assert sum(map(len, inbox(at).values())) == 20_000
 
 
 def test_the_platforms_list_tells_who_and_when(at, bring, tmp_path):

@@ -47,6 +47,11 @@ def test_without_a_file_there_is_no_deadline(tmp_path):
     assert found.seconds_late("ada", datetime(2999, 1, 1, tzinfo=UTC)) == 0
 
 
+def test_the_example_that_the_command_prints_is_right(written):
+    found = terms(written(deadlines.EXAMPLE.format(lab="lab1")), "lab1")
+    assert found.due_for("ada") == DUE + timedelta(days=7) and found.policy == "best"
+
+
 def test_lateness_is_by_the_second_and_by_the_student(written):
     found = terms(written(WHOLE), "lab1")
     assert found.seconds_late("alan", DUE) == 0

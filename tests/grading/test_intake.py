@@ -1,5 +1,6 @@
 """The intake reads what is handed in, whatever it is, and never writes to the inbox."""
 
+import ast
 import hashlib
 import io
 import json
@@ -138,6 +139,26 @@ def test_a_declared_encoding_is_left_as_python_reads_it(released, hand_in):
     raw = "# coding: latin-1\nname = 'é'\n".encode("latin-1")
     assert hand_in({"decoding.py": raw}).notes == ()
     assert (released.submitted("ada") / "decoding.py").read_bytes() == raw
+
+
+@pytest.mark.parametrize("declared", ["ascii", "nonsense-8", "utf-8"])
+def test_a_module_that_is_not_in_the_encoding_it_declares_is_mended(hand_in, declared):
+    raw = f"#!/usr/bin/python\n# -*- coding: {declared} -*-\nname = 'é'\n".encode("latin-1")
+    found = hand_in({"decoding.py": raw})
+    assert ast.literal_eval(ast.parse(found.files["decoding.py"]).body[0].value) == "é"
+    assert any(note.startswith("decoding.py was not") for note in found.notes)
+
+
+@pytest.mark.parametrize("declared", ["punycode", "idna", "unicode_escape", "hex", "utf-7"])
+def test_a_module_in_an_unusual_encoding_is_left_to_the_sandbox(hand_in, declared):
+    raw = f"# coding: {declared}\nx = 1\n".encode()
+    found = hand_in({"decoding.py": raw})
+    assert found.part("decoding.py").status == "ok" and found.files["decoding.py"][-6:] == b"x = 1\n"
+
+
+def test_a_name_made_to_slow_down_the_search_is_read_once(hand_in):
+    found = hand_in({"decoding" + "1" * 200 + "x.py": b"x = 1\n"})
+    assert status(found, "decoding.py")[0] == "missing"
 
 
 def test_a_renamed_notebook_is_found_and_extra_files_are_left(released, hand_in):
