@@ -82,9 +82,22 @@ def by_task(document) -> dict[str, tuple[float, float]]:
     return {test["extra_data"]["grade_id"]: (test["score"], test["max_score"]) for test in document["tests"]}
 
 
-def test_the_solution_gets_every_point_of_its_tasks(autograder, built):
+def test_the_solution_gets_every_point_and_cannot_read_the_hidden_cases(autograder, built, tmp_path):
+    """This one would lose points by reading: each file that opens takes a function away."""
+    source = tmp_path / "autograder" / "source" / "course"
+    wanted = [source / "solutions" / "hidden" / "decoding.py", source / "assignments" / "gradebook.db"]
+    thief = f"""
+for path, name in zip({[str(path) for path in wanted]}, ("greedy", "top_k")):
+    try:
+        open(path, "rb").read(1)
+    except OSError:
+        continue
+    del globals()[name]
+"""
     notebook = (built[0] / "course" / "assignments" / "release" / "lab1" / "lab1.ipynb").read_bytes()
-    found = autograder(solved() | {"lab1.ipynb": notebook})
+    files = solved() | {"lab1.ipynb": notebook}
+    found = autograder(files | {"decoding.py": files["decoding.py"] + thief.encode()})
+    assert all(path.is_file() for path in wanted)
     points = by_task(found)
     tasks = [task for task in registry.tasks() if task.lab == "lab1"]
     assert {task.id.replace(".", "-") for task in tasks} <= set(points)
