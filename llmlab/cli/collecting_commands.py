@@ -54,10 +54,10 @@ def collect(
     A zip that a student sent you says nothing of whose it is: always name the student.
 
     \b
-    llmlab collect lab1 lab1-submissions.zip                          from Moodle or Canvas
-    llmlab collect lab1 lab1-submissions.zip --list grading.csv       with the times it arrived
-    llmlab collect lab1 from-mail/ --received 2026-11-20T18:00+01:00  from-mail/STUDENT/lab1/
-    llmlab collect lab1 lab1.zip --student ada                        one that came by mail
+    llmlab collect lab1 class.zip                     from Moodle or Canvas
+    llmlab collect lab1 class.zip --list grades.csv   with times of arrival
+    llmlab collect lab1 folder/                       folder/STUDENT/lab1/
+    llmlab collect lab1 lab1.zip --student ada        one that came by mail
     """
     from llmlab.cli import instructor, names
     from llmlab.grading import deadlines as rules

@@ -199,6 +199,7 @@ def _bring(
         quarantine.keep(desk, delivery.label, why, files)
         return [*outcomes, Outcome(label, UNMATCHED, reason=why)]
     added = attempts.add(desk, owner, files, arrived, origin)
+    quarantine.discharge(desk, delivery.label, files)
     return [*outcomes, Outcome(label, ADDED if added else KNOWN, owner, "; ".join(delivery.notes))]
 
 

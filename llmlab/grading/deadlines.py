@@ -201,10 +201,12 @@ def _late(file: Path, where: str, told: Any) -> Late:
 def moment(value: Any, zone: tzinfo | None, where: str) -> datetime:
     """A point in time, with its zone, from a TOML time or an ISO text. Raises CourseError naming `where`."""
     if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            pass
+        for kind in (date, datetime):  # a day first: as a time it would be its midnight
+            try:
+                value = kind.fromisoformat(value.strip())
+                break
+            except ValueError:
+                continue
     if not isinstance(value, datetime):
         what = "a day without a time" if isinstance(value, date) else "not a time"
         raise CourseError(f"{where} = {_shown(value)} is {what}. Write it as 2026-11-20T23:59:00+01:00.")

@@ -8,6 +8,7 @@ in it is ever graded, and nothing is ever dropped.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,10 +23,20 @@ MEND = (
 )
 
 
+def place(desk: Desk, label: str, files: Mapping[str, bytes]) -> Path:
+    """Where these files are kept, if they are."""
+    key = digest(label, *[part for item in sorted(files.items()) for part in item])[:10]
+    return desk.root / QUARANTINE / desk.lab / f"{safe_path(label.replace('/', '_')) or 'unnamed'}-{key}"
+
+
+def discharge(desk: Desk, label: str, files: Mapping[str, bytes]) -> None:
+    """Drop what was kept of these very files: they are in the inbox now."""
+    shutil.rmtree(place(desk, label, files), ignore_errors=True)
+
+
 def keep(desk: Desk, label: str, reason: str, files: Mapping[str, bytes]) -> Path:
     """Keep the files with a report. The same ones again change nothing. Returns their folder."""
-    key = digest(label, *[part for item in sorted(files.items()) for part in item])[:10]
-    folder = desk.root / QUARANTINE / desk.lab / f"{safe_path(label.replace('/', '_')) or 'unnamed'}-{key}"
+    folder = place(desk, label, files)
     report = {
         "from": printable(label),
         "reason": printable(reason, 400),

@@ -185,6 +185,15 @@ def test_nobody_is_guessed_and_nothing_is_dropped(at, bring):
     }
 
 
+def test_when_the_roster_is_mended_the_quarantine_is_emptied_into_the_inbox(at, bring):
+    files = {"Alan Turing_105_assignsubmission_file_/decoding.py": b"alan"}
+    bring(files)
+    assert kept(at) and inbox(at) == {}
+    at.roster.write_text(ROSTER + "alan,Alan,Turing,,105\n", encoding="utf-8")
+    assert told(bring(files)) == {"Alan Turing_105": (ADDED, "alan")}
+    assert inbox(at) == {"alan/lab1/decoding.py": b"alan"} and kept(at) == {}
+
+
 def test_two_people_who_fit_one_student_are_nobody(at, bring):
     done = bring(
         {

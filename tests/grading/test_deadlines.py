@@ -86,6 +86,7 @@ def test_the_penalty_counts_days_begun_and_has_an_end(late, seconds, taken):
         ("timezone = 1\n[lab1]", "timezone = 1 is not known"),
         ("[lab1]\ndue = 2026-11-20T23:59:00", "lab1.due = 2026-11-20T23:59:00 has no time zone"),
         ("[lab1]\ndue = 2026-11-20", "lab1.due = 2026-11-20 is a day without a time"),
+        ('[lab1]\ndue = "2026-11-20"', "lab1.due = 2026-11-20 is a day without a time"),
         ('[lab1]\ndue = "soon"', "lab1.due = 'soon' is not a time"),
         ("[lab1]\ndue = 5", "lab1.due = 5 is not a time"),
         ("[lab1]\ndeu = 2026-11-20T23:59:00Z", "lab1 has the unknown key 'deu'. Known: due, policy"),
