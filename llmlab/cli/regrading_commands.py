@@ -5,7 +5,7 @@ is `llmlab.grading.regrade`'s and `llmlab.grading.overview`'s.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,6 +34,15 @@ Inbox = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be examined again and why; run nothing.")
 ]
+Workers = Annotated[
+    int, typer.Option("--workers", min=0, help="Worker processes; 0: one per core if the class is large.")
+]
+Scheduler = Annotated[
+    str, typer.Option("--scheduler", metavar="ADDRESS", help="Give the jobs to this Dask scheduler.")
+]
+Unprotected = Annotated[
+    bool, typer.Option("--unprotected", help="Grade even where code cannot be confined (see doctor).")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +56,9 @@ def register(app: typer.Typer) -> None:
         dry_run: DryRun = False,
         inbox: Inbox = "",
         course: CourseDir = "",
+        workers: Workers = 0,
+        scheduler: Scheduler = "",
+        unprotected: Unprotected = False,
     ) -> None:
         """Grade again what a mended check touches, and report every changed grade.
 
@@ -59,7 +71,8 @@ def register(app: typer.Typer) -> None:
         llmlab regrade lab1 --task decoding.top_p   this task's module again, for everybody
         llmlab regrade lab1 --student ada           all of one student again
         """
-        raise typer.Exit(run(lab, task, student, dry_run, inbox, course))
+        how = {"crew": scheduler, "workers": workers, "unprotected": unprotected}
+        raise typer.Exit(run(lab, task, student, dry_run, inbox, course, how))
 
     @app.command(rich_help_panel=TEACHER)
     def overview(lab: Lab, course: CourseDir = "") -> None:
@@ -72,7 +85,9 @@ def register(app: typer.Typer) -> None:
         raise typer.Exit(show(lab, course))
 
 
-def run(lab: str, tasks: list[str], students: list[str], dry: bool, inbox: str, where: str) -> int:
+def run(
+    lab: str, tasks: list[str], students: list[str], dry: bool, inbox: str, where: str, how: dict[str, Any]
+) -> int:
     """Regrade, or say what a regrade would do; 0. Raises Stop."""
     from llmlab.cli import instructor, names
     from llmlab.cli.console import Stop, console, say
@@ -94,9 +109,8 @@ def run(lab: str, tasks: list[str], students: list[str], dry: bool, inbox: str, 
         say(f"{lab}: {len(jobs)} files would be examined again. Nothing was run.", "bold")
         return 0
     with console(stderr=True).status(f"grading {lab} again"):
-        made = instructor._call(
-            regrade.regrade, lab, course, tasks=tasks, students=students, inbox=folder, progress=_progress
-        )
+        how |= {"tasks": tasks, "students": students, "inbox": folder, "progress": _progress}
+        made = instructor._call(regrade.regrade, lab, course, **how)
     tell(made)
     return 0
 

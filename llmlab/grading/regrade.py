@@ -13,7 +13,7 @@ moment: the next one goes on, and compares with the grades before the first star
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,12 +132,12 @@ def regrade(
     students: Iterable[str] = (),
     inbox: Path | None = None,
     progress: pipeline.Progress | None = None,
-    grade: Callable[..., Any] = pipeline.grade,
+    **how: Any,
 ) -> Regrade:
     """Grade what changed, and the jobs of `tasks` and `students` in any case; report the changed grades.
 
-    grade: called as `pipeline.grade`, for other ways to run the jobs. Raises CourseError if nothing has been
-    graded yet, or a name is unknown.
+    how: passed on to `pipeline.grade`. Raises CourseError if nothing has been graded yet, or a name is
+    unknown.
     """
     at = desk(lab, course)
     nbgrader, ledger = Nbgrader(at.root), Ledger(at.ledger)
@@ -146,7 +146,7 @@ def regrade(
     asked = chosen(at, tasks, students)
     state, resumed = _begin(at, nbgrader)
     _drop(at, ledger, state, asked)
-    done = grade(lab, course, inbox=inbox, progress=progress)
+    done = pipeline.grade(lab, course, inbox=inbox, progress=progress, **how)
     changes = compare(at, state["grades"], look(at, nbgrader))
     made = Regrade(
         lab,
