@@ -47,7 +47,9 @@ def guard(at: Desk) -> None:
 
 def start_over(at: Desk) -> None:
     """Remove what an older sample left behind. Only called on a marked inbox."""
-    for name in ("submitted", "autograded", "feedback", "ledger", "inbox"):
+    made = ("submitted", "autograded", "feedback", "ledger", "inbox", "arrivals", "overview", "regrades", "receipts",
+            "quarantine", "exports")
+    for name in made:
         shutil.rmtree(at.root / name, ignore_errors=True)
     for name in ("gradebook.db", "grades.csv", "gradebook.csv"):
         (at.root / name).unlink(missing_ok=True)
