@@ -18,7 +18,7 @@ from llmlab.grading.nbgrader_api import CONFIG, Nbgrader
 from llmlab.grading.page_state import only_page
 from llmlab.grading.places import Desk, desk
 
-MAKERS = ("disclosure", "lookup", "page_state", "render", "sanitise")
+MAKERS = ("disclosure", "lookup", "mathml", "page_state", "render", "sanitise")
 """Files of ours that decide how a page looks."""
 
 
@@ -26,7 +26,8 @@ def feedback(lab: str, course: Course, show: str = "") -> Path:
     """Write every student's page. Returns assignments/feedback.
 
     show: how much a page tells of hidden cases, "full", "actual" or "none"; default: what course.toml says.
-    Raises CourseError if that is something else, or nothing has been graded yet.
+    Raises CourseError if that is something else, or nothing has been graded yet; and, when all others are
+    written, for pages that could not be.
     """
     at = desk(lab, course)
     level = disclosure.chosen(at.root, lab, show)
@@ -35,9 +36,10 @@ def feedback(lab: str, course: Course, show: str = "") -> Path:
     students = [name for name in ledger.students() if (at.autograded(name) / at.notebook).is_file()]
     if not students:
         raise CourseError(f"No submission of {lab} has been graded. Run `llmlab grade {lab}` first.")
-    look = [file.read_bytes() for file in sorted((at.root / "templates").rglob("*")) if file.is_file()]
+    look = [file.read_bytes() for file in sorted((at.root / "templates" / "feedback").rglob("*")) if file.is_file()]
     look += [(at.root / CONFIG).read_bytes(), level.encode()]
     look += [file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")) if file.stem in MAKERS]
+    failed: dict[str, CourseError] = {}
     for student in students:
         with nbgrader.gradebook() as gradebook:
             told = _told(at, student, gradebook)
@@ -46,9 +48,20 @@ def feedback(lab: str, course: Course, show: str = "") -> Path:
         key = digest((at.autograded(student) / at.notebook).read_bytes(), judged, told, *look)
         page = at.feedback(student) / f"{lab}.html"
         if ledger.read(student, "feedback").get("key") != key or not page.is_file():
-            nbgrader.generate_feedback(lab, student)
-            only_page(at.feedback(student), page.name)
+            try:
+                nbgrader.generate_feedback(lab, student)
+            except CourseError as error:  # one page that cannot be made must not keep the others back
+                failed[student] = error
+                continue
+            finally:
+                only_page(at.feedback(student), page.name)
             ledger.write(student, "feedback", {"key": key})
+    if failed:
+        first = next(iter(failed))
+        raise CourseError(
+            f"{len(failed)} of {len(students)} pages could not be written ({', '.join(failed)}); the others are "
+            f"there. The first: {failed[first]}"
+        )
     return at.root / "feedback"
 
 

@@ -12,9 +12,12 @@ import base64
 import binascii
 import re
 from html import escape, unescape
+from typing import Any
 
 from jinja2 import pass_context
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
+
+from llmlab.grading.mathml import to_mathml
 
 _TAGS = """a abbr b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre
 s samp small span strong sub sup table tbody td tfoot th thead tr u ul var"""
@@ -43,6 +46,9 @@ LONGEST = 50_000
 _TAG = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9]*+)((?:[^"'<>]++|"[^"<]*+"|'[^'<]*+')*+)>""")
 """A whole tag. It never looks past the next `<`, so any input is read in one pass."""
 _ATTRIBUTE = re.compile(r"""([a-zA-Z][\w-]*+)\s*+(?:=\s*+("[^"]*+"|'[^']*+'|[^\s"'>]++))?""")
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_MARKED = re.compile(f"{_OPEN}([0-9]{{1,6}}){_CLOSE}")
+_NO_MARKS = {ord(_OPEN): None, ord(_CLOSE): None}
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.I)
 _REACHING = re.compile(
     r"(\\|&(?:#0*92|#x0*5c|bsol);?)(?=(?:href|url|style|class|cssId|require|unicode|mmlToken|html\w+|data"
@@ -191,13 +197,58 @@ def clean(html: str) -> str:
     return writer.written()
 
 
+class _Renderer(IPythonRenderer):
+    """nbconvert's renderer, with short formulas as MathML and without a fault at a missing attachment."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.formulas: dict[int, tuple[str, str]] = {}
+
+    def inline_math(self, body: str) -> str:
+        return self._kept(to_mathml(body), f"${body}$") or super().inline_math(body)
+
+    def block_math(self, body: str) -> str:
+        return self._kept(to_mathml(body, block=True), f"$${body}$$") or super().block_math(body)
+
+    def _kept(self, made: str | None, source: str) -> str:
+        """A mark in the formula's place, which passes the cleaning as text; "" if there is no formula."""
+        if made is None:
+            return ""
+        number = len(self.formulas)
+        self.formulas[number] = made, escape(tex(source))
+        return f"{_OPEN}{number}{_CLOSE}"
+
+    def _embed_image_or_attachment(self, src: str) -> str:
+        try:
+            return super()._embed_image_or_attachment(src)
+        except (InvalidNotebook, StopIteration):
+            return ""
+
+    def with_formulas(self, html: str) -> str:
+        """Cleaned HTML with each formula in its place, once: as MathML in text, as TeX within a tag."""
+        parts = re.split(r"(<[^>]*>)", html)  # in what `clean` wrote, no attribute holds < or >
+        for at, part in enumerate(parts):
+            parts[at] = _MARKED.sub(
+                lambda found, way=at % 2: self.formulas.pop(int(found[1]), ("", ""))[way], part
+            )
+        return "".join(parts)
+
+
 @pass_context
 def markdown2html(context, source: str) -> str:
     """nbconvert's filter `markdown2html`, cleaned."""
     if len(source) > LONGEST:
         return f"<pre>{escape(source, quote=False)}</pre>"
     cell = context.get("cell") or {}
-    renderer = IPythonRenderer(
-        escape=False, attachments=cell.get("attachments", {}), exclude_anchor_links=True
-    )
-    return clean(MarkdownWithMath(renderer=renderer).render(source))
+    renderer = _Renderer(escape=False, attachments=cell.get("attachments", {}), exclude_anchor_links=True)
+    try:
+        made = MarkdownWithMath(renderer=renderer).render(source.translate(_NO_MARKS))
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):  # odd text costs its looks only
+        return f"<pre>{escape(source, quote=False)}</pre>"
+    return renderer.with_formulas(clean(made))

@@ -4,6 +4,7 @@ again.
 
 import json
 import re
+import shutil
 
 import pytest
 import typer
@@ -316,6 +317,22 @@ def test_the_page_shows_the_cells_outputs_and_trusts_none(one):
     assert soup.find("b", string="kept") and "alert(2)" in soup.get_text()
     policy = soup.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
     assert "default-src 'none'" in policy and "script-src" not in policy and "unsafe-eval" not in policy
+
+
+def test_a_page_that_cannot_be_made_keeps_no_other_back(one):
+    """A second student, whose graded notebook somebody broke."""
+    broken = one.autograded("aaa")
+    broken.mkdir(parents=True)
+    (broken / "lab1.ipynb").write_text("{}")
+    Ledger(one.ledger).write("aaa", "verdicts", {"cells": {}})
+    (one.feedback(STUDENT) / "lab1.html").unlink()
+    try:
+        with pytest.raises(CourseError, match="1 of 2 pages could not be written .aaa.") as told:
+            feedback("lab1", one.course)
+        assert STUDENT not in str(told.value) and page(one)
+    finally:
+        shutil.rmtree(broken)
+        shutil.rmtree(one.ledger / "aaa")
 
 
 def test_the_command_takes_the_level(one, monkeypatch):

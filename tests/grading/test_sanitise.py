@@ -4,6 +4,7 @@ import base64
 import random
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import bleach
 import pytest
@@ -71,6 +72,8 @@ HOSTILE = [
     "<body onload=alert(1)>",
     "<td colspan=1000000000 rowspan=99999>x</td>",
 ]
+FORMULA = {"math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "msub"}
+"""What the formulas of these tests are made of."""
 
 
 def fine(address):
@@ -151,7 +154,7 @@ def test_markdown_is_as_harmless(bad):
     ):
         page = sanitise.markdown2html({}, text)
         for tag in BeautifulSoup(page, "html.parser").find_all(True):
-            assert tag.name in sanitise.TAGS and not [
+            assert tag.name in FORMULA | sanitise.TAGS and not [
                 name for name in tag.attrs if name.startswith("on") or name == "style"
             ]
             assert tag.name != "a" or "href" not in tag.attrs or fine(tag["href"]), tag
@@ -285,3 +288,79 @@ def test_no_tex_command_links_or_loads(command, slash):
     ).get_text()
     assert f"\\{command}" not in shown and command in shown
     assert sanitise.tex(r"$\frac{1}{2} \alpha \hbar \lambda$") == r"$\frac{1}{2} \alpha \hbar \lambda$"
+
+
+@pytest.mark.parametrize(
+    ("formula", "says"),
+    [
+        ("T = 1.5", "T=1.5"),
+        (r"H = -\sum_i p_i \log p_i", "H=−∑ipilogpi"),
+        (r"\frac{\exp(z_i/T)}{\sum_{j=1}^{V} \exp(z_j/T)}", "exp(zi/T)∑j=1Vexp(zj/T)"),
+        (r"\theta > 1", "θ>1"),
+        (r"\log_2 x", "log2x"),
+        (r"\text{if } x < y", "if x<y"),
+        (r"a_{i_j}^2 \cdot \hat{p}", "aij2⋅p^"),
+    ],
+)
+def test_short_formulas_are_mathml(formula, says):
+    """Read by an XML parser; every element has as many children as MathML asks for."""
+    page = sanitise.markdown2html({}, f"before ${formula}$ after")
+    made = page[page.index("<math") : page.index("</math>") + 7]
+    root = ElementTree.fromstring(made)
+    assert "".join(root.itertext()) == says
+    for node in root.iter():
+        pairs = {"mfrac": 2, "msub": 2, "msup": 2, "munder": 2, "mover": 2, "msubsup": 3, "munderover": 3}
+        assert len(node) == pairs.get(node.tag, len(node)), node.tag
+    assert 'display="block"' in sanitise.markdown2html({}, f"$${formula}$$")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"$\href{javascript:alert(1)}{x}$",
+        r"$\def\x{1} \x$",
+        "$x__2$",
+        "$}$",
+        "$" + "{" * 60 + "}" * 60 + "$",
+        "it costs $5 for one and $6 for two",
+        r"$\begin{pmatrix} 1 \end{pmatrix}$",
+        r"$\frac{1}$",
+        r"$\left_2$",
+    ],
+)
+def test_other_formulas_stay_as_their_source(source):
+    page = sanitise.markdown2html({}, source)
+    assert "<math" not in page and BeautifulSoup(page, "html.parser").get_text().count("$") == source.count(
+        "$"
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"$\text{<script>alert(1)</script>}$",
+        '![a $x<y$ b](data:image/png;base64,AA" onerror="alert(1)) <b title="$x$">q</b>',
+        f"<img alt='$\\, x$' src='data:image/png;base64,{PIXEL}'> [$y$](https://a.example 'a $\\, z$ b')",
+        "&#xe000;0&#xe001;" * 500 + " $x_1$",
+        "\ue0000\ue001 $x$ \ue0007\ue001 &#xe000;99&#xe001;",
+        "<math><mtext><script>alert(1)</script></mtext></math> $x$",
+    ],
+)
+def test_formulas_open_no_door(source):
+    page = sanitise.markdown2html({}, source)
+    for tag in BeautifulSoup(page, "html.parser").find_all(True):
+        assert tag.name in sanitise.TAGS | FORMULA and not [
+            name for name in tag.attrs if name.startswith("on")
+        ]
+        assert set(tag.attrs) <= {"href", "rel", "title", "src", "alt", "width"}, tag
+    assert page.count("<math") <= source.count("$") // 2
+    heard = Listener(page)
+    assert not heard.stack and not heard.wrong
+
+
+@pytest.mark.parametrize(
+    "source", ["![x](attachment:gone.png)", "> " * 3_000 + "a", "- " * 3_000 + "a", "[" * 40_000]
+)
+def test_odd_markdown_costs_its_looks_only(source):
+    assert isinstance(sanitise.markdown2html({}, source), str)
+    assert isinstance(sanitise.markdown2html({"cell": {"attachments": {"gone.png": {}}}}, source), str)
