@@ -89,13 +89,13 @@ class HandedIn(Mapping[str, bytes]):
         try:
             if raw is None:
                 raw = take(self.folder / name, limit(name))
+                if self.total + len(raw) > MAX_TOTAL:
+                    raise FileProblem(UNREADABLE, f"{printable(name)} was not read: too much was handed in")
                 self.total += len(raw)
             if len(raw) > limit(name):
                 raise FileProblem(
                     UNREADABLE, f"{printable(name)} has {len(raw):,} bytes; the limit is {limit(name):,}"
                 )
-            if self.total > MAX_TOTAL:
-                raise FileProblem(UNREADABLE, f"{printable(name)} was not read: too much was handed in")
         except FileProblem as problem:
             self.problems[name], self.names[name] = problem, None
             return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 ASSIGNS = re.compile(r"^(?:(?:async\s+)?def\s+|class\s+)(\w+)|^(\w+)[ \t]*(?::[^=\n]*)?=(?!=)", re.MULTILINE)
@@ -115,13 +116,15 @@ class _Search:
         """A written answer stands right after the cell that asks for it."""
         places = {number: i for i, number in enumerate(self.found) if number is not None}
         for number in sorted(self.free):
-            i = places.get(number - 1, -2) + 1
-            if i in self.open and self.writes(number) and self.fits(i, number):
-                self.put(i, number)
-                places[number] = i
+            if number - 1 in places and self.writes(number):
+                start = places[number - 1] + 1
+                run = list(takewhile(lambda i: i in self.open, range(start, len(self.cells))))
+                if (i := self.answer(run, number)) is not None:
+                    self.put(i, number)
+                    places[number] = i
 
     def by_gap(self) -> None:
-        """Between two known cells: cells that are alike, then the first of the right kind for an answer.
+        """Between two known cells: cells that are alike, then one of the right kind for an answer.
         Where nothing at all is known, a place says nothing.
         """
         anchored = any(number is not None for number in self.found)
@@ -137,9 +140,10 @@ class _Search:
                 if alike and max(alike)[0] >= ALIKE:
                     self.put(-max(alike)[1], number)
             for number in room if anchored else []:
-                first = next((i for i in gap if i in self.open and self.fits(i, number)), None)
-                if first is not None and number in self.free and self.writes(number):
-                    self.put(first, number)
+                if number in self.free and self.writes(number):
+                    i = self.answer([i for i in gap if i in self.open], number)
+                    if i is not None:
+                        self.put(i, number)
             start, low = stop + 1, high
 
     def assigned(self, number: int) -> set[str]:
@@ -152,8 +156,14 @@ class _Search:
         """True for a cell to write in that no assigned name tells apart."""
         return is_answer(self.originals[number]) and not self.assigned(number)
 
-    def fits(self, i: int, number: int) -> bool:
-        return self.cells[i].kind == self.originals[number]["cell_type"]
+    def answer(self, run: list[int], number: int) -> int | None:
+        """Which cell of a run is the answer: the longest one of the right kind; the first, if the next cell
+        of the master waits for an answer too.
+        """
+        fitting = [i for i in run if self.cells[i].kind == self.originals[number]["cell_type"]]
+        if number + 1 in self.free and self.writes(number + 1):
+            return fitting[0] if fitting else None
+        return max(fitting, key=lambda i: len(self.given[i]), default=None)
 
 
 def assigned(source: str) -> set[str]:

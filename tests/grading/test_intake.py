@@ -423,6 +423,14 @@ def test_more_files_than_are_looked_at_cost_nothing_that_is_expected(released, h
     assert any("the others were not looked at" in note for note in found.notes)
 
 
+def test_more_bytes_than_are_read_cost_nothing_that_is_expected(released, hand_in, monkeypatch):
+    monkeypatch.setattr(handed_in, "MAX_TOTAL", 200_000)
+    files = {f"n{n}.ipynb": json.dumps({"cells": [], "pad": "x" * 60_000}).encode() for n in range(6)}
+    files |= {"lab1.ipynb": essay(released, "Mine."), "decoding (1).py": b"x = 1\n"}
+    found = hand_in(files)
+    assert answer(found) == "Mine." and found.files["decoding.py"] == b"x = 1\n"
+
+
 def test_store_writes_the_arrival_where_nbgrader_reads_it(released, hand_in):
     found = hand_in({"decoding.py": b"x = 1\n"})
     east = timezone(timedelta(hours=8))

@@ -275,6 +275,29 @@ def test_a_stripped_written_answer_follows_its_question_also_in_another_order():
     assert texts(stripped(change)) == (expect(essay_1="One.", essay_2="Two."), [])
 
 
+def test_of_several_cells_after_a_question_the_longest_is_the_answer():
+    def change(cells):
+        cells[7]["source"] = "Because the answer is long."
+        cells.insert(7, {"cell_type": "markdown", "metadata": {}, "source": "A note."})
+        cells.insert(9, {"cell_type": "markdown", "metadata": {}, "source": "Another."})
+
+    found, added = texts(stripped(change))
+    assert found == expect(essay_2="Because the answer is long.")
+    assert sorted(added) == ["A note.", "Another."]
+
+
+def test_two_answers_in_a_row_keep_their_order():
+    lab = copy.deepcopy(LAB)
+    del lab["cells"][6]
+    notebook = copy.deepcopy(lab)
+    notebook["cells"][5]["source"], notebook["cells"][6]["source"] = "One.", "Two, and longer."
+    for one in notebook["cells"]:
+        one["metadata"] = {}
+        del one["id"]
+    found, _ = texts(rebuild(lab, parse(json.dumps(notebook))))
+    assert (found["essay-1"], found["essay-2"]) == ("One.", "Two, and longer.")
+
+
 def test_stripped_cells_of_both_kinds_with_added_ones_between():
     def change(cells):
         cells[7]["source"] = "Two."
