@@ -3,7 +3,7 @@
     python -m tools.killed_and_resumed
 
 Everything is real: the released lab, `llmlab grade` as an instructor calls it, kill -9. The class is the
-first dozen of the sample class, in a folder that is removed afterwards. The same class is then graded
+first eight of the sample class, in a folder that is removed afterwards. The same class is then graded
 undisturbed, and the two are compared. Writes results/killed_and_resumed.json and .txt, which the book shows.
 """
 
@@ -27,9 +27,9 @@ from llmlab.grading.release import release
 from llmlab.grading.sample_students import Maker
 
 ROOT = Path(__file__).resolve().parent.parent
-LAB, STUDENTS, KILLED_AFTER = "lab1", 12, (3, 4)
+LAB, STUDENTS, KILLED_AFTER = "lab1", 8, (2, 4)
 """The grader is killed when so many submissions have their result, in the first and in the second run."""
-COMMAND = f"llmlab grade {LAB}"
+COMMAND = f"llmlab grade {LAB} --no-display"
 
 
 def new_course(root: Path) -> Desk:
@@ -55,7 +55,7 @@ def new_course(root: Path) -> Desk:
 def grade(at: Desk, kill_after: int = 0) -> tuple[list[str], int]:
     """What `llmlab grade` prints, and its exit code; killed when so many submissions have their result."""
     run = subprocess.Popen(
-        [sys.executable, "-m", "llmlab.cli", "grade", LAB],
+        [sys.executable, "-m", "llmlab.cli", *COMMAND.split()[1:]],
         cwd=at.course.root,
         env=os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "100", "NO_COLOR": "1"},
         stdout=subprocess.PIPE,
