@@ -36,7 +36,8 @@ def feedback(lab: str, course: Course, show: str = "") -> Path:
     students = [name for name in ledger.students() if (at.autograded(name) / at.notebook).is_file()]
     if not students:
         raise CourseError(f"No submission of {lab} has been graded. Run `llmlab grade {lab}` first.")
-    look = [file.read_bytes() for file in sorted((at.root / "templates" / "feedback").rglob("*")) if file.is_file()]
+    templates = sorted((at.root / "templates" / "feedback").rglob("*"))
+    look = [file.read_bytes() for file in templates if file.is_file()]
     look += [(at.root / CONFIG).read_bytes(), level.encode()]
     look += [file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")) if file.stem in MAKERS]
     failed: dict[str, CourseError] = {}
@@ -59,8 +60,8 @@ def feedback(lab: str, course: Course, show: str = "") -> Path:
     if failed:
         first = next(iter(failed))
         raise CourseError(
-            f"{len(failed)} of {len(students)} pages could not be written ({', '.join(failed)}); the others are "
-            f"there. The first: {failed[first]}"
+            f"{len(failed)} of {len(students)} pages could not be written ({', '.join(failed)}); the others "
+            f"are there. The first: {failed[first]}"
         )
     return at.root / "feedback"
 
