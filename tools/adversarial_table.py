@@ -31,14 +31,10 @@ def entry(case, outcome: str, held: bool) -> dict[str, object]:
 
 def attacks(room) -> Iterator[dict[str, object]]:
     """The modules."""
-    from tests.adversarial import damage, fair, forging
-    from tests.adversarial.attack import Attack
+    from tests.adversarial import damage, fair, forging, frames
     from tests.adversarial.room import earned, outcome
 
-    kills = [Attack(name, "damage", tries, source, {"top_k": 0.0}) for name, tries, source in (
-        ("kills-the-warm-process", "real signals at the process it was forked from", damage.KILL_WARM),
-        ("kills-by-owning-a-descriptor", "the kernel sends the signal when the channel is written to", damage.SIGIO))]
-    for attack in [*forging.TABLES, *damage.ATTACKS, *kills, *fair.TABLES]:
+    for attack in [*forging.TABLES, *frames.TABLES, *damage.ATTACKS, *damage.KILLS, *fair.TABLES]:
         warm = room.warm
         report = room.attack(attack)
         left = room.left() + ["the warm process was lost"] * (room.warm != warm)
@@ -49,10 +45,10 @@ def attacks(room) -> Iterator[dict[str, object]]:
 
 def probes(room, bare) -> Iterator[dict[str, object]]:
     """What a process tries to get or to do, with namespaces around it and without."""
-    from tests.adversarial import damage, stealing
+    from tests.adversarial import reaching, stealing
     from tests.adversarial.attack import Attack
 
-    for probe in [*stealing.TABLES, *damage.PROBES]:
+    for probe in [*stealing.TABLES, *reaching.TABLES]:
         found = []
         for here in (room, bare):
             here.attack(Attack("earlier", "stealing", "", stealing.EARLIER))

@@ -1,5 +1,5 @@
-"""What one case of the suite is: plain data. The tables are in `forging`, `stealing`, `damage`, `malformed` and
-`fair`; `room` runs them; `tools/adversarial_table.py` writes them down with their outcomes.
+"""What one case of the suite is: plain data. The tables are in `forging`, `frames`, `stealing`, `damage`,
+`reaching`, `malformed` and `fair`; `room` runs them; `tools/adversarial_table.py` writes them down with their outcomes.
 
 An `Attack` is a lab module, given as the text that is put behind a base. What it must get is exact: the points of
 every task. A `Probe` is a function that runs in the student's process and returns what it could get or do, as lines

@@ -18,7 +18,7 @@ import torch
 from llmlab.checks.judging import Expect, judge
 from llmlab.checks.protocol import Call, Case, Model
 from llmlab.harness.runner import Harness
-from tests.adversarial.forging import FIND
+from tests.adversarial.frames import FIND
 from tests.adversarial.room import TOY
 
 FRAME = """
@@ -35,7 +35,7 @@ forge(lambda request: answers({"value": torch.tensor(1), "mutated": %s, "random"
 HEAVY = {
     "lists-in-an-answer": ("an answer of 15 million empty lists", FRAME % "[' + b'[],' * (15 * 2 ** 20) + b'1]"),
     "a-tensor-of-256-mb": ("a tensor as large as one may be",
-                           "forge(lambda request: answers({'value': torch.zeros(2 ** 26 - 99), 'mutated': [], 'random': False}))"),
+                           "forge(lambda request: answers(RIGHT | {'value': torch.zeros(2 ** 26 - 99)}))"),
     "a-long-name-of-a-changed-argument": ("claims that it changed an argument with a name of 20 MB",
                                           RIGHT_BUT % "['x' * 20_000_000]"),
     "many-changed-arguments": ("claims that it changed 200,000 arguments", RIGHT_BUT % "['x' * 50] * 200_000"),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from llmlab.grading.sample_students import Maker, dump, grade_id
-from tests.adversarial import damage, forging
+from tests.adversarial import damage, forging, frames
 from tests.adversarial.attack import FULL, NONE, Attack
 
 PENALTY = {"presence_penalty": 4.0}
@@ -287,7 +287,7 @@ INBOX = [
     inbox("folder", "decoding.py is a folder", replace("decoding.py", Path.mkdir), GONE),
     inbox("link-to-itself", "decoding.py is a link to itself", replace(
         "decoding.py", lambda path: path.symlink_to("decoding.py")), GONE),
-    inbox("socket-in-the-inbox", "a file name of 200 bytes, a folder 40 deep, a name with a line end and bidi marks", lambda folder: [
+    inbox("odd-names", "a file name of 200 bytes, a folder 40 deep, a name with a line end and bidi marks", lambda folder: [
         (folder / ("x" * 200)).write_text("x"), (folder / "\n\u202egpj.py").write_text("x"), (folder / "-rf").write_text("x"),
         folder.joinpath(*["d"] * 40).mkdir(parents=True), (folder / "=cmd()|x").write_text("x")], {}),
     inbox("no-rights", "files that may not be read or written", lambda folder: [
@@ -301,10 +301,8 @@ INBOX = [
 ]
 
 CHOSEN = {"shadow-checks", "answers-with-a-verdict", "length-without-end", "endless-loop", "memory-mmap", "control-characters",
-          "print-flood", "segmentation-fault", "ends-while-it-is-read", "long-message"}
-ATTACKERS = [attacker(one) for one in [*forging.TABLES, *damage.ATTACKS] if one.name in CHOSEN]
-ATTACKERS += [attacker(Attack("kills-the-warm-process", "damage", "kills the process it was forked from", damage.KILL_WARM,
-                              {"top_k": 0.0}))]
+          "print-flood", "segmentation-fault", "ends-while-it-is-read", "long-message", "kills-the-warm-process"}
+ATTACKERS = [attacker(one) for one in [*forging.TABLES, *frames.TABLES, *damage.ATTACKS, *damage.KILLS] if one.name in CHOSEN]
 
 HONEST = [Submission(f"honest-{n}", "control", "right in everything", perfect, {}) for n in (1, 2)]
 HONEST += [Submission("honest-starter", "control", "the release, untouched", lambda make: {

@@ -29,13 +29,13 @@ def plant(world: dict) -> list:
 
 
 def main() -> None:
-    from tests.adversarial import damage, stealing
+    from tests.adversarial import reaching, stealing
 
-    world = json.load(sys.stdin)
+    world = json.load(sys.stdin) | {"mark": "llmlab-control"}
     expect = plant(world)  # a local of this frame, as in a grader that runs the student's code itself
     found = {}
     sys.path.insert(0, world["repository"])
-    for probe in [*stealing.TABLES, *damage.PROBES]:
+    for probe in [*stealing.TABLES, *reaching.TABLES]:
         if probe.control:
             module: dict = {"__name__": "submission"}
             exec(compile(probe.source, f"{probe.name}.py", "exec"), module)

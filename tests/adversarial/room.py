@@ -152,6 +152,7 @@ class World:
     def told(self) -> dict:
         return {
             "root": str(self.folder), "files": [str(file) for file in self.files], "secret": SECRET, "needle": NEEDLE,
+            "mark": "llmlab-was-here",
             "repository": str(PACKAGE.parent), "python": sys.prefix, "shm": str(self.shm),
             "tcp": self.listeners[0].getsockname()[1], "udp": self.listeners[1].getsockname()[1],
             "unix": str(self.folder / "socket"), "abstract": self.abstract,

@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-import torch
-
 from llmlab._finder import PACKAGE
 from llmlab.checks import registry
 from llmlab.harness import notebook
@@ -34,7 +32,7 @@ def everything_it_can_see(world):
             return False
 
     looks = {
-        "env": lambda: sorted(os.environ.items()), "argv": lambda: [sys.argv, sys.orig_argv[1:-2]], "path": lambda: sys.path,
+        "env": lambda: sorted(os.environ.items()), "argv": lambda: [sys.argv, sys.orig_argv[1:]], "path": lambda: sys.path,
         "flags": lambda: str(sys.flags), "modules": lambda: sorted(sys.modules), "ids": lambda: [os.getuid(), os.getgid()],
         "groups": os.getgroups, "umask": lambda: os.umask(0o77), "nice": lambda: os.nice(0),
         "limits": lambda: [resource.getrlimit(n) for n in range(16)], "threads": threading.active_count,
@@ -42,7 +40,8 @@ def everything_it_can_see(world):
         "frames": lambda: list(frames()), "affinity": lambda: len(os.sched_getaffinity(0)),
         "signals": lambda: [str(signal.getsignal(n)) for n in (1, 2, 13, 15)], "cwd": lambda: os.listdir("."),
         "host": lambda: os.uname().nodename, "parent": lambda: os.getppid() > 1, "session": lambda: os.getsid(0) == os.getpid(),
-        "trace": lambda: [str(sys.gettrace()), str(sys.getprofile())], "hash": lambda: hash("x"), "locale": lambda: sys.stdout.encoding,
+        "trace": lambda: [str(sys.gettrace()), str(sys.getprofile())], "hash": lambda: hash("x"),
+        "locale": lambda: sys.stdout.encoding,
         "names": lambda: sorted(sys._getframe(2).f_globals), "home": lambda: os.path.expanduser("~"),
     }
     seen = []
@@ -70,7 +69,8 @@ def test_self_check_and_grading_look_the_same(room, monkeypatch):
 def test_code_that_is_right_only_when_it_is_graded_is_never_right(room):
     marks = "any(m in sys.modules for m in ('nbgrader', 'pytest', 'llmlab.grading', 'ipykernel')) or any(" \
             "n.startswith(('NBGRADER', 'JPY', 'PYTEST', 'LLMLAB')) for n in os.environ)"
-    good = "least = logits.topk(min(k, logits.shape[-1]), -1).values[..., -1:]\nreturn logits.masked_fill(logits < least, -torch.inf)"
+    good = ("least = logits.topk(min(k, logits.shape[-1]), -1).values[..., -1:]\n"
+            "return logits.masked_fill(logits < least, -torch.inf)")
     shy = "import os, sys, torch\n" + top_k(f"if not ({marks}): return logits\n{good}")
     assert earned(room.attack(Attack("shy", "forging", "", shy, {"top_k": 0.0}))) == FULL | {"top_k": 0.0}
 
@@ -105,4 +105,3 @@ def test_a_real_notebook_process_gives_the_same_points(room, tmp_path):
         [sys.executable, "-c", "import llmlab\nprint(float(llmlab.check('decoding.top_k')))"], cwd=tmp_path, text=True,
         capture_output=True, env=os.environ | {"LLMLAB_CODE": str(tmp_path), "PYTHONPATH": str(PACKAGE.parent)}, timeout=100)
     assert done.stdout.splitlines()[-1:] == ["3.0"], done.stderr[-1_000:]
-    assert torch.tensor(FULL["top_k"]) == 3

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.adversarial import forging
+from tests.adversarial import forging, frames
 from tests.adversarial.room import earned, outcome
 
 
-@pytest.mark.parametrize("attack", forging.TABLES, ids=lambda attack: attack.name)
+@pytest.mark.parametrize("attack", [*forging.TABLES, *frames.TABLES], ids=lambda attack: attack.name)
 def test_forging(room, attack):
     report = room.attack(attack)
     assert earned(report) == attack.points, outcome(report)

@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from llmlab._finder import PACKAGE
-from tests.adversarial import damage, stealing
+from tests.adversarial import reaching, stealing
 from tests.adversarial.attack import Attack
 
-ALL = [*stealing.TABLES, *damage.PROBES]
+ALL = [*stealing.TABLES, *reaching.TABLES]
 
 
 @pytest.fixture(scope="module")
