@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import json
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -53,7 +54,8 @@ def probes(room, bare) -> Iterator[dict[str, object]]:
         for here in (room, bare):
             here.attack(Attack("earlier", "stealing", "", stealing.EARLIER))
             found += here.probe(probe) + here.left()
-        yield entry(probe, "; ".join(sorted({one.partition(":")[0] for one in found})) or "nothing", not found)
+        said = {re.sub(r"\d{2,}", "N", one.partition(":")[0]) for one in found}  # process numbers change from run to run
+        yield entry(probe, "; ".join(sorted(said)) or "nothing", not found)
 
 
 def submissions(folder: Path) -> Iterator[dict[str, object]]:

@@ -258,6 +258,14 @@ def raw_system_calls(world):
         "swapon": (167 if x86 else 224, 0, 0), "acct": (163 if x86 else 89, b"/nowhere-llmlab/x"),
         "quotactl": (179 if x86 else 60, 0, 0, 0, 0), "clock_settime": (227 if x86 else 112, 0, 0),
         "process_madvise": (440, -1, 0, 0, 0, 0), "move_pages": (279 if x86 else 239, parent, 0, 0, 0, 0, 0),
+        "ioprio_set": (251 if x86 else 30, 1, parent, 2 << 13 | 4), "sched_setparam": (142 if x86 else 118, parent, b"\0" * 8),
+        "sched_setscheduler": (144 if x86 else 119, parent, 0, b"\0" * 8), "sched_setattr": (314 if x86 else 274, parent, 0, 0),
+        "migrate_pages": (256 if x86 else 238, parent, 0, 0, 0), "process_mrelease": (448, -1, 0),
+        "rt_tgsigqueueinfo": (297 if x86 else 240, parent, parent, 0, 0), "syslog": (103 if x86 else 116, 10, 0, 0),
+        "fsopen": (430, b"tmpfs", 0), "open_tree": (428, -100, b"/", 0), "mount_setattr": (442, -1, 0, 0, 0, 0),
+        "modify_ldt": (154 if x86 else 1000, 0, 0, 0), "sethostname": (170 if x86 else 161, 0, 0),
+        "setuid": (105 if x86 else 146, 0), "capset": (126 if x86 else 91, 0, 0),
+        "get_robust_list": (274 if x86 else 100, parent, 0, 0),
         "openat2": (437, -100, made, ctypes.addressof(how), 24), "personality": (135 if x86 else 92, 0x0040000),
     }
     for name, (number, *args) in calls.items():
