@@ -49,6 +49,7 @@ c.Autograde.autograde_preprocessors = [
     AssignLatePenalties,
     CheckCellMetadata,
 ]
+c.AssignLatePenalties.plugin_class = "llmlab.grading.late_penalty.LatePenalty"
 c.LedgerLookup.ledger = str(HERE / "ledger")
 # Where links of the feedback lead: by default to the book built beside the course.
 c.LedgerLookup.book = os.environ.get("LLMLAB_BOOK_URL", "../../../../_build/html/")

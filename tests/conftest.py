@@ -17,6 +17,7 @@ for name, value in {
     "MPLBACKEND": "Agg",
 }.items():
     os.environ.setdefault(name, value)
+os.environ.pop("LLMLAB_GRADEBOOK", None)  # an instructor's real gradebook is not for tests
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,17 +4,18 @@
     :columns: attack, outcome
     :caption: What was tried
     ```
-    ```{results-text} killed_and_resumed.transcript
+    ```{results-text} killed_and_resumed
     ```
 
-A results file may hold `"tables": {name: {"columns": [...], "rows": [[...], ...]}}` and `"texts": {name: "..."}` beside its
-values. An unknown name, or a row of another length than the columns, fails the build. Cells are plain text. It computes
+A results file may hold `"tables": {name: {"columns": [...], "rows": [[...], ...]}}` beside its values; a transcript is the
+file `NAME.txt` beside `NAME.json`. An unknown name, or a row of another length than the columns, fails the build. Cells are plain text. It computes
 nothing.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,25 @@ from sphinx.util.docutils import SphinxDirective
 log = logging.getLogger(__name__)
 
 
-def found(folder: Path, name: str, kind: str) -> tuple[Any, str, Path]:
-    """What `file.name` of this kind ("tables", "texts") is, its origin, and its file. Raises ResultsError."""
+def table(folder: Path, name: str) -> tuple[dict[str, Any], str, Path]:
+    """The table `file.name`, its origin, and its file. Raises ResultsError."""
     file, _, key = name.partition(".")
     path = folder / f"{file}.json"
     origin = read_results(path)[1]
-    there = json.loads(path.read_text(encoding="utf-8")).get(kind, {})
+    there = json.loads(path.read_text(encoding="utf-8")).get("tables", {})
     if key not in there:
-        raise ResultsError(f"no {key!r} among the {kind} of {path.name} (known there: {', '.join(sorted(there)) or 'none'})")
+        raise ResultsError(f"no table {key!r} in {path.name} (known there: {', '.join(sorted(there)) or 'none'})")
     return there[key], origin, path
+
+
+def text(folder: Path, name: str) -> tuple[str, str, Path]:
+    """The transcript `name`, its origin, and its file. Raises ResultsError."""
+    path = folder / f"{name}.txt"
+    origin = read_results(path.with_suffix(".json"))[1]
+    try:
+        return path.read_text(encoding="utf-8").strip(), origin, path
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"transcript {path.name} cannot be read: {error}") from None
 
 
 def chosen(table: dict[str, Any], columns: list[str]) -> tuple[list[str], list[list[str]]]:
@@ -58,8 +69,8 @@ def chosen(table: dict[str, Any], columns: list[str]) -> tuple[list[str], list[l
 class _FromResults(SphinxDirective):
     required_arguments = 1
 
-    def look(self, kind: str) -> tuple[Any, str]:
-        thing, origin, path = found(Path(self.env.srcdir) / "results", self.arguments[0], kind)
+    def look(self, reader: Callable[[Path, str], tuple[Any, str, Path]]) -> tuple[Any, str]:
+        thing, origin, path = reader(Path(self.env.srcdir) / "results", self.arguments[0])
         self.env.note_dependency(str(path))
         return thing, origin
 
@@ -75,9 +86,9 @@ class ResultsTable(_FromResults):
 
     def run(self) -> list[nodes.Node]:
         try:
-            table, origin = self.look("tables")
+            made_of, origin = self.look(table)
             wanted = [name.strip() for name in self.options.get("columns", "").split(",") if name.strip()]
-            heads, rows = chosen(table, wanted)
+            heads, rows = chosen(made_of, wanted)
         except ResultsError as error:
             return self.failed(error)
         made = nodes.table(classes=["results"])
@@ -96,10 +107,10 @@ class ResultsText(_FromResults):
 
     def run(self) -> list[nodes.Node]:
         try:
-            text, origin = self.look("texts")
+            said, origin = self.look(text)
         except ResultsError as error:
             return self.failed(error)
-        return [nodes.literal_block(text, text, language="text"), nodes.paragraph("", origin + ".", classes=["results-origin"])]
+        return [nodes.literal_block(said, said, language="text"), nodes.paragraph("", origin + ".", classes=["results-origin"])]
 
 
 def _row(cells: list[str]) -> nodes.row:

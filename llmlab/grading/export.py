@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from llmlab.grading import exports
+from llmlab.grading import deadlines, exports, late_penalty
 from llmlab.grading.course import Course, CourseError
 from llmlab.grading.exports.cells import safe
 from llmlab.grading.exports.tables import COLUMNS
@@ -23,6 +23,8 @@ def export(lab: str, course: Course) -> Path:
     nbgrader = Nbgrader(at.root)
     if not nbgrader.has_assignment(lab):
         raise CourseError(f"{lab} is not in the gradebook. Run `llmlab release {lab}` first.")
+    with nbgrader.gradebook() as gradebook:  # a person may have given points since the last grading
+        late_penalty.assess(gradebook, lab, deadlines.read(at))
     file = exports.write("generic", lab, course, at.root / "grades.csv")
     nbgrader.export(lab, at.root / "gradebook.csv")
     return file

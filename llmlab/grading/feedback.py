@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
 
-from llmlab.grading import disclosure
+from llmlab.grading import deadlines, disclosure, late_penalty
 from llmlab.grading.course import Course, CourseError
 from llmlab.grading.ledger import Ledger, digest
 from llmlab.grading.nbgrader_api import CONFIG, Nbgrader
@@ -40,6 +40,8 @@ def feedback(lab: str, course: Course, show: str = "") -> Path:
     look = [file.read_bytes() for file in templates if file.is_file()]
     look += [(at.root / CONFIG).read_bytes(), level.encode()]
     look += [file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")) if file.stem in MAKERS]
+    with nbgrader.gradebook() as gradebook:  # a person may have given points since the last grading
+        late_penalty.assess(gradebook, lab, deadlines.read(at))
     failed: dict[str, CourseError] = {}
     for student in students:
         with nbgrader.gradebook() as gradebook:

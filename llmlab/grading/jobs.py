@@ -54,16 +54,16 @@ def module_order(module: str, source: bytes, hidden_source: bytes, tasks: list[s
             "unprotected": unprotected}
 
 
-def display_order(modules: dict[str, bytes], cells: list[dict[str, str]], version: str, unprotected: bool) -> Order:
+def display_order(modules: dict[str, bytes], cells: list[dict[str, str]], unprotected: bool) -> Order:
     """Run these cells on these modules, to be looked at."""
-    return {"kind": DISPLAY, "modules": modules, "cells": cells, "version": version, "unprotected": unprotected}
+    return {"kind": DISPLAY, "modules": modules, "cells": cells, "unprotected": unprotected}
 
 
 class Worker:
     """Keeps warm processes and hidden cases between jobs. Several threads may call `do`."""
 
     def __init__(self):
-        self.lock, self.stopped = threading.Lock(), False
+        self.lock, self.display_lock, self.stopped = threading.Lock(), threading.Lock(), False
         self._harness: Harness | None = None
         self._display: Any = None
         self._proven: set[str] = set()
@@ -157,7 +157,7 @@ class Worker:
         """{"seconds", "outputs"} of a notebook's cells."""
         from llmlab.grading.display import Display
 
-        with self.lock:
+        with self.display_lock:
             if self._display is None:
                 self._display = Display()
             self._prove(self._display.starter(), order)

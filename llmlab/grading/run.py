@@ -14,7 +14,7 @@ from typing import Any
 
 from nbgrader.api import MissingEntry
 
-from llmlab.grading import attempts, display, summary
+from llmlab.grading import attempts, display, late_penalty, summary
 from llmlab.grading.course import CourseError
 from llmlab.grading.deadlines import Terms
 from llmlab.grading.intake import Intake, read_attempt, store
@@ -40,7 +40,7 @@ class Run:
         self.desk, self.ledger, self.examiner, self.nbgrader, self.crew = desk, ledger, examiner, nbgrader, crew
         self.terms, self.progress, self.total, self.show, self.record = terms, progress, total, show, record
         self.master = desk.master.read_bytes()
-        self.show_version = display.version() if show else ""
+        self.viewer = display.Display()  # only for its keys: workers run the cells
         self.examined = self.recorded = self.shown = self.done = 0
         self.recording_seconds = 0.0
         self.running: dict[Future, tuple[Submission, Callable[..., None], dict[str, Any], int]] = {}
@@ -128,8 +128,7 @@ class Run:
         if not cells:
             self.finish(item)
             return
-        given = [part for name in sorted(modules) for part in (name, modules[name])]
-        key = digest(self.show_version, *given, *[part for cell in cells for part in (cell["id"], cell["source"])])
+        key = self.viewer.job_key(modules, cells)
         if self.ledger.read(item.student, display.RECORD).get("key") == key:
             self.finish(item)
             return
@@ -139,7 +138,7 @@ class Run:
             self.ledger.write(item.student, display.RECORD, {"key": key} | record)
             self.finish(item)
 
-        self.give_out(item, take, display_order(modules, cells, self.show_version, self.examiner.unprotected))
+        self.give_out(item, take, display_order(modules, cells, self.examiner.unprotected))
 
     def finish(self, item: Submission) -> None:
         """Write the verdicts of a submission, and let nbgrader record them if they changed."""
@@ -158,6 +157,8 @@ class Run:
         if self.ledger.read(student, "recorded").get("key") == key and self.in_gradebook(student):
             return
         began = time.monotonic()
+        with self.nbgrader.gradebook() as gradebook:
+            late_penalty.enter(gradebook, self.desk.lab, self.terms, [student])
         self.nbgrader.autograde(self.desk.lab, student)
         self.recording_seconds += time.monotonic() - began
         self.ledger.write(student, "recorded", {"key": key})
@@ -174,6 +175,8 @@ class Run:
 
     def result(self, refused: list[tuple[str, str]], late: set[str]) -> summary.Summary:
         """A row for everybody; who only handed in work that came too late to count is refused, not missing."""
+        with self.nbgrader.gradebook() as gradebook:  # a person may have given points since
+            late_penalty.assess(gradebook, self.desk.lab, self.terms)
         rows = [replace(row, status=REFUSED, reason=TOO_LATE) if row.student in late else row
                 for row in summary.rows(self.desk, self.nbgrader, refused)]
         return summary.Summary(self.desk.lab, tuple(rows), self.examined, self.recorded)

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from llmlab.grading import pipeline
 from llmlab.grading.course import Course, CourseError, course
+from llmlab.grading.database import gradebook_url
 from llmlab.grading.ledger import write_atomic
 from llmlab.grading.nbgrader_api import StaleGradebook
 from llmlab.grading.places import Desk, desk
@@ -33,6 +34,9 @@ MARK = ".sample-class"
 
 def guard(at: Desk) -> None:
     """Raises CourseError if the inbox holds anything that is not this sample's."""
+    if not gradebook_url(at.root).startswith("sqlite"):
+        raise CourseError("The sample class writes a gradebook of its own: unset LLMLAB_GRADEBOOK, and take `gradebook` out of "
+                          f"{at.root / 'course.toml'}, to see it.")
     theirs = (
         [entry.name for entry in at.inbox.iterdir() if not entry.name.startswith(".")]
         if at.inbox.is_dir()

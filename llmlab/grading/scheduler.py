@@ -17,7 +17,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from typing import Any, Protocol
 
-from llmlab.grading.course import CourseError
+from llmlab.grading import database
+from llmlab.grading.cluster import Dask
 from llmlab.grading.jobs import Order, Record, Worker
 
 FEW = 24
@@ -63,6 +64,7 @@ def _start() -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.pop(database.VARIABLE, None)  # only the process that gives out the jobs writes the gradebook
     import torch
 
     torch.set_num_threads(1)
@@ -105,39 +107,6 @@ class Processes:
         for process in running:
             with suppress(AssertionError, ValueError):
                 process.join(5)
-
-
-class Dask:
-    """Jobs on the workers of a Dask scheduler, as `tls://host:8786` or `tcp://host:8786`.
-
-    For `tls://` the certificates come from Dask's own configuration (`distributed.comm.tls`). Retries are the grader's.
-    """
-
-    def __init__(self, address: str, timeout: float = 30.0):
-        try:
-            import distributed
-        except ModuleNotFoundError:
-            raise CourseError(f"--scheduler {address}: Dask is not installed. `pip install 'llmlab[cluster]'` on this machine "
-                              "and on every worker.") from None
-        try:
-            self.client = distributed.Client(address, timeout=timeout, set_as_default=False)
-        except (OSError, ValueError, TypeError, TimeoutError, RuntimeError) as error:
-            raise CourseError(f"--scheduler {address}: no scheduler answers there ({type(error).__name__}). Start one with `dask "
-                              "scheduler`, and workers with `dask worker ADDRESS --nthreads 1`.") from None
-        threads = sum(self.client.nthreads().values())
-        if not threads:
-            self.client.close()
-            raise CourseError(f"--scheduler {address}: it has no worker. Start some with `dask worker {address} --nthreads 1`.")
-        self.slots = threads
-        self.executor = self.client.get_executor(pure=False, retries=0)
-
-    def submit(self, order: Order) -> Future[Record]:
-        return self.executor.submit(do, order)
-
-    def close(self) -> None:
-        with suppress(Exception):  # the scheduler may be gone: nothing is lost, the ledger has it
-            self.executor.shutdown(wait=False)
-        self.client.close(timeout=5)
 
 
 def choose(address: str = "", workers: int = 0, jobs: int = 0) -> Any:

@@ -110,4 +110,8 @@ def _row(
         reason = "; ".join(filter(None, [reason, f"{waiting} written answer{'s' * (waiting > 1)} to read"]))
     if not listed:
         reason = "; ".join(filter(None, [reason, "not in the roster"]))
-    return Row(name, status, float(submission.score), total, waiting, reason or "every point", **names)
+    off = sum(notebook.late_submission_penalty or 0.0 for notebook in submission.notebooks)
+    if off:
+        reason = "; ".join(filter(None, [reason, f"{off:g} points off for lateness"]))
+    points = max(0.0, float(submission.score) - off)
+    return Row(name, status, points, total, waiting, reason or "every point", **names)

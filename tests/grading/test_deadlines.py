@@ -1,5 +1,6 @@
 """Deadlines: what the file says, what it must not say, and what nbgrader makes of it."""
 
+import csv
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -169,10 +170,6 @@ def test_nbgraders_own_autograde_takes_the_penalty_off(released):
         "[lab1]\ndue = 2026-11-20T22:59:00Z\nlate = { percent_per_day = 10 }\n"
         "[lab1.students.ada]\ndue = 2026-11-30T22:59:00Z\n"
     )
-    config = released.root / "nbgrader_config.py"
-    line = 'c.AssignLatePenalties.plugin_class = "llmlab.grading.late_penalty.LatePenalty"\n'
-    if line not in config.read_text():
-        config.write_text(config.read_text() + line)
     nbgrader, ledger, master = Nbgrader(released.root), Ledger(released.ledger), released.master.read_bytes()
     rules = deadlines.read(released)
     for student in ("alan", "ada"):
@@ -192,3 +189,28 @@ def test_nbgraders_own_autograde_takes_the_penalty_off(released):
         assert alan.notebooks[0].late_submission_penalty == pytest.approx(0.2 * alan.score)
         assert alan.score > 0 and ada.score == alan.score
         assert ada.total_seconds_late == 0 and not ada.notebooks[0].late_submission_penalty
+
+
+def test_grade_feedback_and_export_tell_the_same_late_grade(released):
+    """Two students hand in the same, one of them two days late; later the rule is withdrawn."""
+    from llmlab.grading import attempts, pipeline
+    from llmlab.grading.sample_students import Maker
+
+    files = next(one.files for one in Maker(released, 1).all() if one.student.startswith("perfect"))
+    rules = "[lab1]\ndue = 2026-11-20T22:59:00Z\nlate = { percent_per_day = 10 }\n"
+    (released.root / deadlines.FILE).write_text(rules)
+    for student, days in (("alan", 1.5), ("ada", -1)):
+        attempts.add(released, student, files, DUE + timedelta(days=days), attempts.COLLECTED)
+    summary = pipeline.grade("lab1", released.course, display=False)
+    full = summary.row("ada").points
+    assert full > 0 and summary.row("alan").points == pytest.approx(0.8 * full)
+    assert "off for lateness" in summary.row("alan").reason
+    pipeline.feedback("lab1", released.course)
+    assert "handing in late" in (released.feedback("alan") / "lab1.html").read_text(encoding="utf-8")
+    pipeline.export("lab1", released.course)
+    with (released.root / "grades.csv").open(encoding="utf-8", newline="") as stream:
+        assert {row["student_id"]: float(row["score"]) for row in csv.DictReader(stream)}["alan"] == pytest.approx(0.8 * full)
+    (released.root / deadlines.FILE).write_text(rules.replace('{ percent_per_day = 10 }', '"accept"'))
+    assert pipeline.grade("lab1", released.course, display=False).row("alan").points == full
+    (released.root / deadlines.FILE).write_text(rules.replace('{ percent_per_day = 10 }', '"refuse"'))
+    assert pipeline.grade("lab1", released.course, display=False).row("ada").points == full
