@@ -1,9 +1,10 @@
-"""Jobs on the workers of a Dask scheduler, on this machine or on others. `docs/scaling.md` tells how to start one.
+"""Jobs on the workers of a Dask scheduler, on this machine or on others. `docs/scaling.md` tells how.
 
-Every worker has at most one job of ours at a time, and a job is bound to the worker that got it. So a worker that is lost
-takes one job with it, and no job is blamed for a worker that another one ended. The rest of the jobs wait here. What goes out
-and comes back is JSON. This file decides no retry (the run does) and confines nobody (the worker does: `jobs.Worker`).
-A scheduler and a worker import this file too, so it imports neither torch nor Dask at once.
+Every worker has at most one job of ours at a time, and a job is bound to the worker that got it. So a worker
+that is lost takes one job with it, and no job is blamed for a worker that another one ended. The rest of the
+jobs wait here. What goes out and comes back is JSON. This file decides no retry (the run does) and confines
+nobody (the worker does: `jobs.Worker`). A scheduler and a worker import this file too, so it imports neither
+torch nor Dask at once.
 """
 
 from __future__ import annotations
@@ -30,14 +31,15 @@ if TYPE_CHECKING:
 SECONDS = 30.0
 """How long a scheduler may take to answer."""
 PATIENCE = 90.0
-"""How long a run waits for a worker when none is left: Dask's nanny has a new one after a few seconds, a queue may need more."""
+"""How long a run waits for a worker when none is left: Dask's nanny has a new one after some seconds, a queue
+may need more."""
 LOOK = 1.0
 """Seconds between two looks at which workers there are."""
 DEFECTS = 3
 """After so many different jobs in a row that failed on a worker (no disk, no memory), it gets no more."""
 PYTHON = ".".join(platform.python_version_tuple()[:2])
-"""Asked of every worker before its first job. A worker that cannot import the job ends instead of saying so, and its jobs
-would seem to have killed it."""
+"""Asked of every worker before its first job. One that cannot import the job ends instead of saying so, and
+its jobs would seem to have killed it."""
 
 _one_at_a_time = threading.Lock()
 
@@ -61,7 +63,10 @@ def packed(order: Order) -> bytes:
 
 def unpacked(raw: bytes) -> Order:
     """The order again."""
-    return json.loads(raw, object_hook=lambda one: base64.b64decode(one["base64"]) if list(one) == ["base64"] else one)
+    def whole(one: dict[str, Any]) -> Any:
+        return base64.b64decode(one["base64"]) if list(one) == ["base64"] else one
+
+    return json.loads(raw, object_hook=whole)
 
 
 def work(order: bytes) -> bytes:
@@ -81,6 +86,10 @@ def work(order: bytes) -> bytes:
             raise Failed(f"{type(error).__name__}: {str(error)[:500]}") from None
 
 
+def warn(what: str) -> None:
+    print(f"Warning: {what}", file=sys.stderr)
+
+
 def lost(worker: str) -> WorkerLost:
     return WorkerLost(f"the worker {worker} was lost while it had this job")
 
@@ -88,8 +97,9 @@ def lost(worker: str) -> WorkerLost:
 class Dask:
     """Jobs on the workers of a Dask scheduler, as `tls://host:8786` or `tcp://host:8786`.
 
-    timeout: seconds for the scheduler to answer. patience: seconds to wait for a worker when none is left; then every job
-    is refused, which ends the run. For `tls://` the certificates come from Dask's own configuration (`distributed.comm.tls`).
+    timeout: seconds for the scheduler to answer. patience: seconds to wait for a worker when none is left; then
+    every job is refused, which ends the run. For `tls://` the certificates come from Dask's own configuration
+    (`distributed.comm.tls`).
     """
 
     def __init__(self, address: str, timeout: float | None = None, patience: float | None = None):
@@ -107,16 +117,16 @@ class Dask:
             threads = self.look()
         except Exception as error:
             self.client.close(timeout=5)
-            raise CourseError(f"--scheduler {address}: the scheduler does not tell its workers ({type(error).__name__}). Is it "
-                              "the same version of Dask?") from None
+            raise CourseError(f"--scheduler {address}: the scheduler does not tell its workers "
+                              f"({type(error).__name__}). Is it the same version of Dask?") from None
         if not self.workers:
             self.client.close(timeout=5)
             bad = f" that can do the jobs: {next(iter(self.greeted.values()))}" if self.greeted else ""
-            raise CourseError(f"--scheduler {address}: it has no worker{bad}. Start some with `dask worker {address} "
-                              "--nthreads 1`.")
+            raise CourseError(f"--scheduler {address}: it has no worker{bad}. Start some with "
+                              f"`dask worker {address} --nthreads 1`.")
         if threads > self.slots:
-            print(f"Warning: {self.slots} worker processes have {threads} threads, and each does one job at a time. Start them "
-                  "with `--nworkers N --nthreads 1`, N for the machine's cores.", file=sys.stderr)
+            warn(f"{self.slots} worker processes have {threads} threads, and each does one job at a time. Start them "
+                 "with `--nworkers N --nthreads 1`, N for the machine's cores.")
         self.executor = self.client.get_executor(pure=False, retries=0, allow_other_workers=False)
         self.thread = threading.Thread(target=self.serve, name="crew", daemon=True)
         self.thread.start()
@@ -128,7 +138,7 @@ class Dask:
         return future
 
     def close(self) -> None:
-        """Give nothing out any more. A job at hand goes on at its worker to its end, and nobody hears of it."""
+        """Give nothing out any more. A job at hand goes on at its worker, and nobody hears of it."""
         self.stopped = True
         self.wake.set()
         self.thread.join(10)
@@ -151,20 +161,21 @@ class Dask:
                 if self.stopped:
                     break
                 if time.monotonic() > self.hoped + self.patience:
-                    self.refuse(f"--scheduler {self.address}: the scheduler did not answer for {self.patience:g} s "
-                                f"({type(error).__name__}). What is graded is kept: start it, and run the same command again.")
+                    self.refuse(f"the scheduler did not answer for {self.patience:g} s ({type(error).__name__}). "
+                                "What is graded is kept: start it, and run the same command again.")
                 time.sleep(LOOK / 4)
 
     def look(self) -> int:
         """See which workers there are; the number of their threads."""
-        found = self.client.sync(self.client.scheduler.identity, n_workers=-1, callback_timeout=SECONDS)["workers"]
+        asked = self.client.scheduler.identity
+        found = self.client.sync(asked, n_workers=-1, callback_timeout=SECONDS)["workers"]
         now = self.looked = time.monotonic()
         running = {one: told for one, told in found.items() if told.get("status", "running") == "running"}
         self.greet([one for one in running if one not in self.greeted])
         ready = {one: told for one, told in running.items()
                  if self.greeted.get(one) == "" and len(self.defects[one]) < DEFECTS}
-        self.workers = {one: now if one in ready else seen for one, seen in self.workers.items() if one in found}
-        self.workers |= dict.fromkeys(ready, now)
+        still = {one: seen for one, seen in self.workers.items() if one in found}
+        self.workers = still | dict.fromkeys(ready, now)
         self.slots = max(1, len(ready))
         if ready or self.busy:
             self.hoped = now
@@ -172,16 +183,20 @@ class Dask:
 
     def greet(self, new: list[str]) -> None:
         """Find out whether new workers can do jobs at all; say so on stderr of one that cannot."""
-        said = self.client.run(pkgutil.resolve_name, f"{__name__}:PYTHON", workers=new, on_error="return") if new else {}
+        if not new:
+            return
+        ask = f"{__name__}:PYTHON"
+        said = self.client.run(pkgutil.resolve_name, ask, workers=new, on_error="return")
         for one, python in said.items():
             if isinstance(python, OSError):  # it is gone again, or does not answer yet
                 continue
             if isinstance(python, Exception):
                 self.greeted[one] = f"{one} has no llmlab like this one ({type(python).__name__}: {python})"
             else:
-                self.greeted[one] = "" if python == PYTHON else f"{one} runs Python {python}, and this is Python {PYTHON}"
+                other = f"{one} runs Python {python}, and this is Python {PYTHON}"
+                self.greeted[one] = "" if python == PYTHON else other
             if self.greeted[one]:
-                print(f"Warning: the worker {self.greeted[one]}. It gets no job: install the same there.", file=sys.stderr)
+                warn(f"the worker {self.greeted[one]}. It gets no job: install the same there.")
 
     def missed(self) -> None:
         """Tell of jobs whose worker is gone or stuck; refuse all if no worker has come for too long."""
@@ -193,8 +208,8 @@ class Dask:
         if self.hoped < late:
             bad = [one for one, jobs in self.defects.items() if len(jobs) >= DEFECTS]
             told = f" Jobs failed on {', '.join(bad)}: `llmlab doctor` there tells more." if bad else ""
-            self.refuse(f"--scheduler {self.address}: no worker is left, for {self.patience:g} s.{told} What is graded is kept: "
-                        f"start workers with `dask worker {self.address} --nthreads 1`, and run the same command again.")
+            self.refuse(f"no worker is left, for {self.patience:g} s.{told} What is graded is kept: start workers with "
+                        f"`dask worker {self.address} --nthreads 1`, and run the same command again.")
 
     def give(self) -> None:
         """A job for every worker that has none."""
@@ -234,22 +249,22 @@ class Dask:
         if isinstance(error, Failed):
             self.defects[worker].add(order)
             if len(self.defects[worker]) == DEFECTS:
-                print(f"Warning: {DEFECTS} jobs failed on the worker {worker}, the last with {error}. It gets no more.",
-                      file=sys.stderr)
+                warn(f"{DEFECTS} jobs failed on the worker {worker}, the last with {error}. It gets no more.")
             return error
         if isinstance(error, (KilledWorker, OSError)):
             return lost(worker)
         text = " ".join(str(error).split())[:200]
-        return Refused(f"the worker {worker} cannot do the jobs ({type(error).__name__}: {text}). Install the same llmlab on "
-                       "it and on the scheduler's machine as here, and start both again.")
+        return Refused(f"the worker {worker} cannot do the jobs ({type(error).__name__}: {text}). Install the same "
+                       "llmlab on it and on the scheduler's machine as here, and start both again.")
 
     def refuse(self, why: str) -> None:
         """End every job with this reason, now and from now on."""
         from llmlab.grading.jobs import Refused
 
-        self.refusal = why
+        if not self.refusal:
+            self.refusal = f"--scheduler {self.address}: {why}"
         ended = [*[entry[2] for entry in self.busy.values()], *[future for _, future in self.waiting]]
         self.busy.clear()
         self.waiting.clear()
         for future in ended:
-            future.set_exception(Refused(why))
+            future.set_exception(Refused(self.refusal))
