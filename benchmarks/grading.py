@@ -94,23 +94,26 @@ class Bench:
 
     def in_turn(self) -> None:
         """Each grader one block, then each the next, until all are done."""
-        at, whole = self.course("verdicts", self.students), self.course("whole", self.students)
-        few = self.students[:self.options.small]
+        wanted, graders = self.options.graders.split(","), []
+        own = {name: self.course(name, self.students) for name in ("verdicts", "whole") if name in wanted}
         with ExitStack() as stack:
-            verdicts = stack.enter_context(self.ours("verdicts", at, "verdicts", "record"))
-            graders = [verdicts, stack.enter_context(self.ours("whole", whole, "record")),
-                       stack.enter_context(self.stock("stock", self.students))]
-            if self.options.otter_python:
-                graders.append(stack.enter_context(self.otter("otter", few)))
+            for name, at in own.items():
+                phases = ("verdicts", "record") if name == "verdicts" else ("record",)
+                graders.append(stack.enter_context(self.ours(name, at, *phases)))
+            if "stock" in wanted:
+                graders.append(stack.enter_context(self.stock("stock", self.students)))
+            if "otter" in wanted and self.options.otter_python:
+                graders.append(stack.enter_context(self.otter("otter", self.students[:self.options.small])))
             try:
                 self.turns(graders)
             finally:
                 self.keep(graders)
-                self.points["ours"] = ledger_points(at, self.students)
-                self.points["whole"] = ledger_points(whole, self.students)
+                self.points |= {name: ledger_points(at, self.students) for name, at in own.items()}
                 self.agree()
-            self.values["recording_seconds"] = sum(x.seconds for x in verdicts.rest()) / len(self.students)
-            self.values["recording_nbgrader_seconds"] = verdicts.blocks[-1].told["recording"] / len(self.students)
+            if len(own) == 2:
+                again, count = graders[0].rest(), len(self.students)
+                self.values |= {"recording_seconds": sum(block.seconds for block in again) / count,
+                                "recording_nbgrader_seconds": again[-1].told["recording"] / count}
 
     def turns(self, graders: list[Peer]) -> None:
         while any(not peer.done for peer in graders):
@@ -147,7 +150,7 @@ class Bench:
 
     def agree(self) -> None:
         """Points compared, and held against what is known."""
-        for name in ("ours", "stock", "otter"):
+        for name in ("verdicts", "whole", "stock", "otter"):
             if name in self.points:
                 found = figures.wrong(self.points[name], self.students, self.full)
                 self.values[f"{name}_wrong"] = len(found)
@@ -155,8 +158,8 @@ class Bench:
                 for student, cell, must, got in found[:20]:
                     self.console.print(f"  wrong: {name} gave {got:g} to {student} in {cell}, which must get {must}")
         for other in ("whole", "stock", "otter"):
-            if other in self.points:
-                odd = figures.differences(self.points["ours"], self.points[other])
+            if other in self.points and "verdicts" in self.points:
+                odd = figures.differences(self.points["verdicts"], self.points[other])
                 self.values[f"differ_{other}"] = sum(odd.values())
                 for (cell, a, b), count in odd.most_common(20):
                     self.console.print(f"  differs: {cell}: ours {a:g}, {other} {b:g}, {count} times")
@@ -237,11 +240,10 @@ def table(values: dict[str, Any]) -> Table:
     for name, shown in (("verdicts", "ours, verdicts"), ("whole", "ours, with recording"), ("stock", "nbgrader autograde"),
                         ("otter", "otter-grader")):
         if f"{name}_n" in values:
-            points = "ours" if name in ("verdicts", "whole") else name
             made.add_row(shown, str(values[f"{name}_n"]),
                          "{:.3f} ({:.3f} to {:.3f})".format(*(values[f"{name}_seconds_{part}"] for part in ("median", "q1", "q3"))),
                          f"{values[f'{name}_per_minute']:.1f}", f"{values[f'{name}_cpu']:.2f}",
-                         f"{values.get(f'{points}_wrong', '?')} of {values.get(f'{points}_known', '?')}",
+                         f"{values.get(f'{name}_wrong', '?')} of {values.get(f'{name}_known', '?')}",
                          str(values.get(f"{name}_ungraded", 0)))
     return made
 
@@ -256,6 +258,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="processes of ours")
     parser.add_argument("--otter-python", default="", help="the Python of an environment that has otter-grader")
     parser.add_argument("--only", default="turns,cli,memory,harm", help="parts to measure, with commas")
+    parser.add_argument("--graders", default="verdicts,whole,stock,otter", help="who takes turns, with commas")
     parser.add_argument("--results", type=Path, default=record.RESULTS, help="the folder to write grading.json to")
     return parser.parse_args(arguments)
 
