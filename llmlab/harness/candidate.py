@@ -10,6 +10,7 @@ import io
 import linecache
 import os
 import sys
+import tempfile
 import traceback
 import types
 from typing import Any, BinaryIO
@@ -20,6 +21,8 @@ from llmlab.checks.protocol import Call, Do, Handle, New, Rng
 from llmlab.harness import wire
 
 PRINTED = 4_000
+CACHES = ("MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR")
+"""Variables that name a library's folder for its caches."""
 CONFINED = ". Your code is checked where it may not write files, start processes or use the network"
 
 
@@ -193,7 +196,9 @@ def _step(data: dict):
 
 
 def prepare() -> None:
-    """Called in the warm process before any fork: everything this runtime needs is imported by now."""
+    """Called before any student code: libraries that look for a folder to write to find one by name. It cannot be written."""
+    tempfile.tempdir = os.getcwd()
+    os.environ |= dict.fromkeys(CACHES, os.getcwd())
 
 
 def main(inward: BinaryIO, outward: BinaryIO) -> None:
@@ -213,4 +218,5 @@ if __name__ == "__main__":  # a process of its own, for systems without fork
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
+    prepare()
     main(inward, outward)

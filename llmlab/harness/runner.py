@@ -25,9 +25,14 @@ from llmlab.harness.report import Failure, GroupResult, Report, TaskResult
 from llmlab.harness.spawn import ColdStarter, Process, WarmServer, starter
 
 PUBLIC_SEED = 0
+MAX_NAMES = 32
 LOAD_SECONDS = 20.0
 MAX_IDS = 2**18
 """Ids in one model call: 64 rows of 4,096. More would take this process's memory, not the candidate's."""
+MAX_IDS_OF_CASE = 2**23
+"""Ids in all model calls of a case: they are kept for the judge, 16 bytes each with the mask."""
+FILE_SECONDS = 300.0
+"""All cases of a file together, beyond which the rest of it is not tried."""
 
 
 class Stopped(Exception):
@@ -84,8 +89,11 @@ class Candidate:
         """Outputs of the steps (the steps after one that raised have none), events, and what was printed."""
         steps, models = _frames(case)
         events: list[Event] = []
-        with self.deadline(case.seconds, f"{case.task} on this case"):
+        what = f"{case.task} on this case"
+        with self.deadline(case.seconds, what):
             answer = self.ask({"op": "run", "steps": steps}, models, events)
+            if self.process.killed:  # it answered in time, but so much that reading it took longer
+                raise wire.Closed("too late")
         try:
             if len(answer["answers"]) > len(steps):
                 raise TypeError(f"{len(answer['answers'])} answers to {len(steps)} steps")
@@ -131,14 +139,26 @@ def _plain(step: Step) -> dict:
 
 def _raised(answer: dict) -> Raised:
     line = answer.get("line")
-    return Raised(str(answer.get("kind", "Exception"))[:200], str(answer.get("message", ""))[:2_000],
+    return Raised(clean(str(answer.get("kind", "Exception"))[:200]), clean(str(answer.get("message", ""))[:2_000]),
                   line if isinstance(line, int) else None)
+
+
+def clean(text: str) -> str:
+    """Text that every file and page can hold: half a surrogate pair becomes a question mark.
+
+    >>> clean("a\\ud800b")
+    'a?b'
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _output(answer: dict) -> Output:
     if "kind" in answer:
         return _raised(answer)
-    return Returned(answer["value"], tuple(str(name) for name in answer["mutated"]), answer.get("random") is True)
+    named = answer["mutated"]
+    if not isinstance(named, list) or len(named) > MAX_NAMES:
+        raise TypeError("the names of changed arguments cannot be read")
+    return Returned(answer["value"], tuple(clean(str(name)[:60]) for name in named), answer.get("random") is True)
 
 
 def _serve(call: dict, models: Sequence[Model], calls: int, events: list[Event] | None):
@@ -163,6 +183,8 @@ def _serve(call: dict, models: Sequence[Model], calls: int, events: list[Event] 
         return f"model: attention_mask must have the shape of ids {tuple(ids.shape)}, got {show(mask)}"
     mask = (mask != 0).to(torch.int64)
     if events is not None:
+        if sum(event.data["ids"].numel() for event in events) + ids.numel() > MAX_IDS_OF_CASE:
+            return f"model: more than {MAX_IDS_OF_CASE} ids in all calls of this case"
         events.append(Event("model", {"ids": ids, "attention_mask": mask}))
     return model.fn(ids, mask)
 
@@ -189,6 +211,7 @@ class Harness:
         candidate: Candidate | None = None
         stopped: Stopped | None = None
         wanted = {task.id for task in tasks}
+        late = time.monotonic() + FILE_SECONDS
         try:
             for case in cases:
                 if case.task not in wanted:
@@ -197,6 +220,10 @@ class Harness:
                     results.skip(case)
                     continue
                 began = time.monotonic()
+                if began > late:
+                    stopped = Stopped("timeout", f"All cases together took longer than {FILE_SECONDS:g} s; the rest was not tried.")
+                    results.skip(case)
+                    continue
                 try:
                     if candidate is None or case.fresh:
                         if candidate:
@@ -267,8 +294,8 @@ class _Results:
             return
         self.kinds[case.task].add(verdict.misconception)
         self.failures.setdefault((case.task, case.group), Failure(
-            case.task, case.group, case.show or shown(case.steps[0]), verdict.message, verdict.expected, verdict.got,
-            verdict.misconception, printed))
+            case.task, case.group, clean(case.show or shown(case.steps[0])), clean(verdict.message), clean(verdict.expected),
+            clean(verdict.got), verdict.misconception, clean(printed)))
 
     def finish(self, stopped: Stopped | None) -> tuple[TaskResult, ...]:
         done = []

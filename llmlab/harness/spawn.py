@@ -37,12 +37,12 @@ class Closed(EOFError):
 
 
 def python() -> list[str]:
-    """The interpreter, started so that neither the environment nor the current folder adds anything to import from.
+    """The interpreter, started so that the current folder adds nothing to import from; the environment is ENVIRONMENT.
 
     The person's own site folder is left out too, unless llmlab itself was installed there (`pip install --user`).
     """
     own = site.getusersitepackages() if site.ENABLE_USER_SITE else None
-    return [sys.executable, "-E", "-P"] if own and PACKAGE.is_relative_to(own) else [sys.executable, "-I"]
+    return [sys.executable, "-P"] if own and PACKAGE.is_relative_to(own) else [sys.executable, "-P", "-s"]
 
 
 @dataclass

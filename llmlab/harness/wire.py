@@ -18,8 +18,8 @@ import torch
 from llmlab.checks.protocol import Handle, Model, Rng
 from llmlab.harness.spawn import Closed
 
-MAX_FRAME = 256 * 2**20
-MAX_TEXT = 48 * 2**20
+MAX_FRAME = 64 * 2**20
+MAX_TEXT = 8 * 2**20
 MAX_DEPTH = 24
 MAX_ITEMS = 1_000_000
 _HEAD = struct.Struct(">QQ")
@@ -275,8 +275,11 @@ def decode(frame: bytes, *, callback: Callable[[int], Any] | None = None) -> Any
     if _HEAD.size + text + blob != len(frame):
         raise WireError("the frame's lengths do not add up")
     view = memoryview(frame)[_HEAD.size:]
+    raw = bytes(view[:text])
+    if raw.count(b"[") + raw.count(b"{") > MAX_ITEMS // 2:  # counted before anything is made of it
+        raise WireError("the value has too many parts")
     try:
-        data = json.loads(bytes(view[:text]))
+        data = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise WireError(f"the frame is not readable: {error}") from None
     return _unpack(data, _Block(view[text:]), callback)

@@ -10,6 +10,7 @@ import torch
 
 from llmlab.checks.judging import Expect, judge
 from llmlab.checks.protocol import Call, Case, Do, Handle, Model, New, Returned, Rng, Task
+from llmlab.harness.candidate import CACHES
 from llmlab.harness.spawn import ENVIRONMENT
 from tests.harness.toys import TASK, run_toy, toy_case
 
@@ -210,7 +211,7 @@ def test_the_environment_of_a_candidate_shows_no_marker_of_grading(monkeypatch):
         monkeypatch.setenv(name, "validate")
     expect = torch.tensor([True] + [False] * 9)
     with Harness() as harness:
-        found = run_toy(harness, f(MARKERS.strip() % sorted(ENVIRONMENT)), toy_case(expect=expect))
+        found = run_toy(harness, f(MARKERS.strip() % sorted({*ENVIRONMENT, *CACHES})), toy_case(expect=expect))
     assert found.status == "ok", found.failure.text()
 
 
