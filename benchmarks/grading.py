@@ -46,6 +46,9 @@ COMMAND = "python -m benchmarks.grading"
 SMALL = 20
 """Submissions for what is measured apart: otter, display, the command line, the smallest class for memory."""
 
+PATIENCE = 120.0
+"""Seconds that a grader gets for one submission that may hang it."""
+
 
 class Bench:
     """One run: folders, peers, and what was found so far."""
@@ -204,11 +207,12 @@ class Bench:
                 others.append(("otter", self.otter(f"otter-{one.kind}", [one])))
             for name, made in others:
                 with made as peer:
+                    began = time.monotonic()
                     try:
-                        told = peer.rest()[-1].told
+                        told = peer.rest(PATIENCE)[-1].told
                         took, got, why = told["seconds"], told["points"].get(one.name, {}), told["failed"][one.name]
                     except RuntimeError as error:
-                        took, got, why = 0.0, {}, f"the grader ended: {error}"
+                        took, got, why = time.monotonic() - began, {}, f"no result: {error}"
                 self.harmed(table, one, name, took, got, why or "graded")
         return table
 
@@ -240,8 +244,8 @@ def table(values: dict[str, Any]) -> Table:
     for name, shown in (("verdicts", "ours, verdicts"), ("whole", "ours, with recording"), ("stock", "nbgrader autograde"),
                         ("otter", "otter-grader")):
         if f"{name}_n" in values:
-            made.add_row(shown, str(values[f"{name}_n"]),
-                         "{:.3f} ({:.3f} to {:.3f})".format(*(values[f"{name}_seconds_{part}"] for part in ("median", "q1", "q3"))),
+            parts = (values[f"{name}_seconds_{part}"] for part in ("median", "q1", "q3"))
+            made.add_row(shown, str(values[f"{name}_n"]), "{:.3f} ({:.3f} to {:.3f})".format(*parts),
                          f"{values[f'{name}_per_minute']:.1f}", f"{values[f'{name}_cpu']:.2f}",
                          f"{values.get(f'{name}_wrong', '?')} of {values.get(f'{name}_known', '?')}",
                          str(values.get(f"{name}_ungraded", 0)))
