@@ -140,9 +140,9 @@ def publish_solutions(
 
     name = names.lab(lab)
     _, found = instructor._tools(course)
-    from llmlab.grading import solutions_release
+    from llmlab.grading import publishing
 
-    folder, notes = instructor._call(solutions_release.publish, name, found, force, numbers)
+    folder, notes = instructor._call(publishing.publish, name, found, force, numbers)
     for note in notes:
         say(f"! {note}", "yellow")
     say(f"Solutions: {folder} and {folder.name}.zip", "green")

@@ -108,7 +108,7 @@ class Run:
                     continue
                 why = f"no worker finished this job, {TRIES} times ({type(error).__name__}: {str(error)[:200]})"
                 record = Lost(CRASHED, why).record() if order["kind"] == "module" else {"seconds": 0.0, "outputs": {}}
-                record.pop("key", None)
+                # a Lost record has no key, so the next run tries this job again
             take(record)
 
     def judged(self, item: Submission) -> None:

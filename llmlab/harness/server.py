@@ -101,7 +101,8 @@ def serve(control: socket.socket, work: Callable[[socket.socket], None]) -> None
 
 
 def main(descriptor: int, runtime: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trusted side, which then closes the socket
+    for number in (signal.SIGINT, signal.SIGTERM):  # they are for the trusted side, which then closes the socket
+        signal.signal(number, signal.SIG_IGN)
     os.environ.pop("PWD", None)  # bubblewrap sets it; a candidate sees the same environment with it and without
     sys.argv, sys.orig_argv = [""], [sys.executable]  # the number of the descriptor would tell who started this
     torch.set_num_threads(1)

@@ -26,7 +26,8 @@ def new_session() -> None:
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
 
 

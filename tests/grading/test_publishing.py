@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import nbformat
 import pytest
 
-from llmlab.grading import leaks, solutions_release, variants
+from llmlab.grading import leaks, publishing, variants
 from llmlab.grading.course import CourseError
-from llmlab.grading.solutions_release import publish
+from llmlab.grading.publishing import publish
 
 DUE = datetime(2026, 11, 20, 22, 59, tzinfo=UTC)
 BEFORE, AFTER = DUE - timedelta(hours=1), DUE + timedelta(days=30)
@@ -120,4 +120,4 @@ def test_a_solution_that_quotes_a_secret_is_not_published(course, where):
 
 def test_hidden_tests_in_a_cell_are_left_out():
     source = "x = 1\n### BEGIN HIDDEN TESTS\nassert x == 1\n### END HIDDEN TESTS\ny = 2\n"
-    assert solutions_release.unmarked(source) == "x = 1\ny = 2\n"
+    assert publishing.unmarked(source) == "x = 1\ny = 2\n"
