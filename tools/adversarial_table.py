@@ -100,6 +100,12 @@ def everything() -> list[dict[str, object]]:
     return sorted(found, key=lambda one: CLASSES.index(str(one["class"])))
 
 
+def table(cases: list[dict[str, object]], kind: str) -> dict[str, list]:
+    """The cases of one class as the book shows them."""
+    shown = [[str(one["name"]).replace("-", " "), one["tries"], one["outcome"]] for one in cases if one["class"] == kind]
+    return {"columns": ["case", "what it does", "outcome"], "rows": shown}
+
+
 def main() -> int:
     cases = everything()
     counts = {kind: sum(one["class"] == kind for one in cases) for kind in CLASSES}
@@ -109,6 +115,7 @@ def main() -> int:
                    "machine": f"Linux {platform.release().partition('-')[0]}, {platform.machine()}",
                    "python": platform.python_version(), "torch": torch.__version__},
         "values": {"cases": len(cases), "held": len(cases) - len(lost), **{f"cases_{kind}": n for kind, n in counts.items()}},
+        "tables": {kind: table(cases, kind) for kind in CLASSES},
         "cases": cases,
     }, indent=1, ensure_ascii=True) + "\n", encoding="utf-8")
     for one in lost:

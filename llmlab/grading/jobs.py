@@ -7,6 +7,7 @@ processes that it starts. It never writes the ledger.
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from pathlib import Path
@@ -68,6 +69,8 @@ class Worker:
         self._display: Any = None
         self._proven: set[str] = set()
         self._cases: dict[str, list[Case]] = {}
+        gc.collect()
+        gc.freeze()  # torch and the rest stay; collections between the cases need not look at them
         self._versions = {module: check_version(module) for module in LAB_MODULES}  # of the files as they are now loaded
 
     def do(self, order: Order) -> Record:

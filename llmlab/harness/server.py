@@ -14,6 +14,7 @@ which a fork would not survive.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -110,6 +111,8 @@ def main(descriptor: int, runtime: str) -> None:
     module.prepare()
     # Warm what the first small case would otherwise pay for; one thread, so no parallel region is entered.
     wire.decode(wire.encode(torch.softmax(torch.randn(2, 8), -1)))
+    gc.collect()
+    gc.freeze()  # what is here by now stays: collections in the forks need not look at it, nor copy its pages
     serve(socket.socket(fileno=descriptor),
           lambda channel: module.main(channel.makefile("rb"), channel.makefile("wb")))
 

@@ -44,7 +44,7 @@ def read(value: Any, rows: int) -> tuple[Rows, str]:
             tokens = [t.item() if isinstance(t, torch.Tensor) and t.numel() == 1 else t for t in tokens]
             if not all(isinstance(t, int) for t in tokens):
                 return [], f"the new tokens should be a list of ids, got {show(tokens)}"
-        plain.append((tokens, item[1]))
+        plain.append((list(tokens), item[1]))
     return plain, ""
 
 

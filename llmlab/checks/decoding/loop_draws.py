@@ -190,17 +190,24 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event], read: 
 
 def drawn(expect: Draws, tokens: list[list[int]]) -> Verdict:
     """Chi-square of the rows against the right law; the mistake is named if the counts fit its law instead."""
-    if any(len(row) != expect.steps or not all(0 <= t < VOCAB for t in row) for row in tokens):
-        return Verdict(False, f"Every row should have {expect.steps} new token(s) in 0..{VOCAB - 1}.", got=show(tokens[0]))
-    codes = [sum(token * VOCAB**power for power, token in enumerate(reversed(row))) for row in tokens]
-    counts = torch.bincount(torch.tensor(codes), minlength=VOCAB**expect.steps)
+    bad = Verdict(False, f"Every row should have {expect.steps} new token(s) in 0..{VOCAB - 1}.", got=show(tokens[0]))
+    if set(map(len, tokens)) != {expect.steps}:
+        return bad
+    try:
+        drawn = torch.tensor(tokens, dtype=torch.int64)  # (ROWS, steps)
+    except (RuntimeError, OverflowError):  # an id of more than 64 bits
+        return bad
+    if int(drawn.min()) < 0 or int(drawn.max()) >= VOCAB:
+        return bad
+    codes = (drawn * VOCAB ** torch.arange(expect.steps - 1, -1, -1)).sum(1)
+    counts = torch.bincount(codes, minlength=VOCAB**expect.steps)
     p_value = chi_square_p(counts, expect.right)
     if p_value >= REJECT:
         return PASS
     wanted, got = show((expect.right * len(tokens)).round()), show(counts)
     said = f"(chi-square p = {p_value:.1g} over {len(tokens)} rows)"
-    if len(set(codes)) == 1:
-        if codes[0] == int(expect.right.argmax()):
+    if bool((codes == codes[0]).all()):
+        if int(codes[0]) == int(expect.right.argmax()):
             return Verdict(False, f"Every row got the most likely tokens: above temperature 0, draw. {said}", wanted, got,
                            "argmax-instead-of-sampling")
         return Verdict(False, f"All rows got the same token: every row needs a draw of its own. {said}", wanted, got,
