@@ -28,7 +28,7 @@ course: env      ## The book, the released lab, and a sample class graded by nbg
 	@$(IN) tools/steps.py course
 
 test: env        ## The whole pytest suite (PYTEST_ARGS="tests/checks -x" for a part)
-	@OMP_NUM_THREADS=1 $(IN) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(IN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 book: env        ## Only the book, into _build/html
 	@$(IN) tools/steps.py book

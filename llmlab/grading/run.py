@@ -23,6 +23,7 @@ from llmlab.grading.ledger import CRASHED, QUEUED, REFUSED, RUNNING, Ledger, dig
 from llmlab.grading.nbgrader_api import Nbgrader
 from llmlab.grading.places import Desk
 from llmlab.grading.scheduler import Crew
+from llmlab.grading.stopping import Stopping
 from llmlab.grading.submission import Submission, Tried, judge, known, to_show
 from llmlab.grading.verdicts import Examiner, Lost
 
@@ -46,13 +47,17 @@ class Run:
         self.running: dict[Future, tuple[Submission, Callable[..., None], dict[str, Any], int]] = {}
 
     def all(self, found: Iterable[tuple[str, list[attempts.Attempt]]]) -> None:
-        """Grade (student, attempts that count) of everybody."""
-        for student, counted in found:
-            while len(self.running) >= 3 * self.crew.slots:
+        """Grade (student, attempts that count) of everybody. Raises KeyboardInterrupt after Ctrl-C."""
+        with Stopping() as stopping:
+            for student, counted in found:
+                while len(self.running) >= 3 * self.crew.slots:
+                    self.collect()
+                    stopping.check()
+                self.take_in(student, counted)
+                stopping.check()
+            while self.running:
                 self.collect()
-            self.take_in(student, counted)
-        while self.running:
-            self.collect()
+                stopping.check()
 
     def take_in(self, student: str, counted: list[attempts.Attempt]) -> None:
         """Read what arrived; give out what the ledger does not know."""

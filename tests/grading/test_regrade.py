@@ -248,7 +248,8 @@ def command(at):
     return call
 
 
-def test_the_command_says_what_it_would_do_and_what_changed(at, command):
+def test_the_command_says_what_it_would_do_and_what_changed(at, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # nothing of the table is wrapped
     hidden_file(at, LINE)
     before, files = scores(at), {file: file.stat().st_mtime_ns for file in at.ledger.rglob("*.json")}
     dry = command("lab1", "--dry-run", "--task", "answers", "--student", "perfect")
