@@ -34,6 +34,7 @@ from llmlab.grading import nbgrader_api, pipeline
 from llmlab.grading.course import Course
 from nbgrader.preprocessors import SaveAutoGrades
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 root, where, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 display = "display" in sys.argv[4:]
 owner, name = {

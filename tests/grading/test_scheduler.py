@@ -205,14 +205,17 @@ def test_of_several_attempts_the_best_counts_where_the_course_says_so(released):
 def test_a_ctrl_c_that_a_library_swallows_still_stops_the_run():
     from llmlab.grading.stopping import Stopping
 
-    usual = signal.getsignal(signal.SIGINT)
-    with Stopping() as stopping:
-        stopping.check()
-        try:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(5)
-        except BaseException as swallowed:
-            assert isinstance(swallowed, KeyboardInterrupt)
-        with pytest.raises(KeyboardInterrupt):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        with Stopping() as stopping:
             stopping.check()
-    assert signal.getsignal(signal.SIGINT) is usual
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(5)
+            except BaseException as swallowed:
+                assert isinstance(swallowed, KeyboardInterrupt)
+            with pytest.raises(KeyboardInterrupt):
+                stopping.check()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -99,7 +99,7 @@ def test_every_pin_runs_on_the_oldest_python_we_promise() -> None:
     assert oldest in SpecifierSet(PROJECT["requires-python"])
     too_new = {}
     for name, found in installed().items():
-        needs = found.metadata["Requires-Python"]
+        needs = found.metadata.get("Requires-Python")
         if name in constraints() and needs and oldest not in SpecifierSet(needs):
             too_new[name] = needs
     assert too_new == {}
