@@ -289,7 +289,7 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(json.dumps({key: value for key, value in bench.values.items() if key.startswith(("ratio", "differ"))},
                                  indent=1))
         record.RESULTS = options.results
-        given = " ".join(sys.argv[1:] if arguments is None else arguments)
+        given = " ".join(sys.argv[1:] if arguments is None else arguments).replace(str(options.otter_python), "PATH")
         record.write("grading", COMMAND, bench.values | ({"options": given} if given else {}))
     return 0 if bench.values["complete"] == "yes" else 130
 
