@@ -8,16 +8,16 @@ examined as if a hostile student had written it, because one may have: types, si
 from __future__ import annotations
 
 import importlib.metadata
-import struct
 import threading
 import time
-from typing import Any, BinaryIO
+from typing import Any
 
 from llmlab._finder import PACKAGE
 from llmlab.grading import screen
 from llmlab.grading.ledger import digest
 from llmlab.grading.screen import apply, is_test
 from llmlab.harness import wire
+from llmlab.harness.clock import CLOCK
 from llmlab.harness.spawn import Closed, WarmServer
 
 __all__ = ["RECORD", "Display", "apply", "code_cells", "version"]
@@ -29,7 +29,6 @@ PATIENCE = 15.0
 """
 FRAME = (6 * 2**20, 10 * 2**20)
 """The longest text and the longest block of bytes that one frame may have."""
-_HEAD = struct.Struct(">QQ")
 
 
 def code_cells(notebook: Any) -> list[dict[str, str]]:
@@ -151,28 +150,16 @@ class Display:
 
     @staticmethod
     def _send(process: Any, request: dict[str, Any], seconds: float) -> None:
-        timer = threading.Timer(seconds, process.kill)
-        timer.start()
-        try:
+        with CLOCK.limit(seconds, process.kill):
             wire.send(process.outward, wire.encode(request))
-        finally:
-            timer.cancel()
 
     @staticmethod
     def _frame(process: Any, seconds: float) -> Any:
         """The next frame, within this time. Raises Closed if it does not come, WireError if it is none of
         ours.
         """
-        timer = threading.Timer(seconds, process.kill)
-        timer.start()
-        try:
-            head = _exactly(process.inward, _HEAD.size)
-            text, blob = _HEAD.unpack(head)
-            if text > FRAME[0] or blob > FRAME[1]:
-                raise wire.WireError(f"it announces {text + blob} bytes")
-            return wire.decode(head + _exactly(process.inward, text + blob))
-        finally:
-            timer.cancel()
+        with CLOCK.limit(seconds, process.kill):
+            return wire.decode(wire.receive(process.inward, *FRAME))
 
 
 def _gone(how: str) -> str:
@@ -180,16 +167,3 @@ def _gone(how: str) -> str:
     return (
         f"The process that ran the cells ended in this cell{said}. Did it need too much memory, or call exit?"
     )
-
-
-def _exactly(stream: BinaryIO, n: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < n:
-        try:
-            part = stream.read(n - len(parts))
-        except (OSError, ValueError) as error:
-            raise Closed(str(error)) from None
-        if not part:
-            raise Closed("the other side is gone")
-        parts += part
-    return bytes(parts)

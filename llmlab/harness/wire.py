@@ -294,11 +294,11 @@ def send(stream: BinaryIO, frame: bytes) -> None:
         raise Closed(str(error)) from None
 
 
-def receive(stream: BinaryIO) -> bytes:
-    """Read one whole frame. Raises Closed at the end of the stream, WireError if it announces too much."""
+def receive(stream: BinaryIO, most_text: int = MAX_TEXT, most_blob: int = MAX_FRAME) -> bytes:
+    """Read one whole frame. Raises Closed at the end of the stream, WireError if it announces more bytes than these."""
     head = _exactly(stream, _HEAD.size)
     text, blob = _HEAD.unpack(head)
-    if text > MAX_TEXT or blob > MAX_FRAME:
+    if text > most_text or blob > most_blob:
         raise WireError(f"a frame of {text + blob} bytes is too large")
     return head + _exactly(stream, text + blob)
 
