@@ -191,12 +191,12 @@ def test_an_archive_inside_is_not_opened():
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
-        (b"Rar!\x1a\x07", "RAR"),
-        (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
-        (b"not an archive", "neither"),
-        (b"", "neither"),
-        (zipped(HONEST)[:-30], "neither|cannot be read"),
-        (tarred([(member("a"), b"x" * 5_000)])[:-20], "cannot be read"),
+        pytest.param(b"Rar!\x1a\x07", "RAR", id="rar"),
+        pytest.param(b"7z\xbc\xaf\x27\x1c", "7-Zip", id="7-zip"),
+        pytest.param(b"not an archive", "neither", id="text"),
+        pytest.param(b"", "neither", id="empty"),
+        pytest.param(zipped(HONEST)[:-30], "neither|cannot be read", id="zip cut short"),
+        pytest.param(tarred([(member("a"), b"x" * 5_000)])[:-20], "cannot be read", id="tar.gz cut short"),
     ],
 )
 def test_what_is_no_archive_says_so(raw, why):
