@@ -3,7 +3,7 @@
 A `Task` is one function a student writes. It has named groups of cases, each worth points. A `Case` is a list of steps
 to carry out in the student's process, together with what the trusted side expects; only the steps travel there.
 The values in a step may be: None, bool, int, float, str, bytes, torch.Tensor, lists, tuples and dicts of these,
-an `Rng`, a `Model`, a `Handle`. Nothing else crosses, in either direction.
+an `Rng`, a `Model`, a `Remote`, a `Handle`. Nothing else crosses, in either direction.
 """
 
 from __future__ import annotations
@@ -62,6 +62,30 @@ class Model:
     vocab: int
     max_calls: int = 10_000
     max_length: int = 4_096
+
+
+@dataclass(frozen=True, eq=False)
+class Remote:
+    """A trusted object with methods: what the student's process gets has the same ones, and each call runs on this side.
+
+    `make()` gives a new object for every run of a case, so that it may keep a state: a clock, a queue, counts. Only `methods`
+    can be called, with plain values; what the object raises is raised in the student's process as a ValueError. `facts` are
+    plain values that the student reads as attributes. Each call is recorded as an
+    `Event(name, {"method": ..., "args": ..., "kwargs": ..., "value": ...})`; "value" is missing when it raised.
+    The object must check types, shapes and sizes of its arguments itself: they come from the student.
+    More than `max_calls` calls raise in the student's process.
+
+    >>> class Bell:
+    ...     def ring(self, times): return "ding " * times
+    >>> Remote("bell", Bell, ("ring",)).make().ring(2)
+    'ding ding '
+    """
+
+    name: str
+    make: Callable[[], Any]
+    methods: tuple[str, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    max_calls: int = 10_000
 
 
 @dataclass(frozen=True)
@@ -146,7 +170,7 @@ Output = Returned | Raised
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """Something the trusted side saw while the steps ran, such as a call of a `Model`."""
+    """Something the trusted side saw while the steps ran, such as a call of a `Model` or a `Remote`."""
 
     kind: str
     data: Mapping[str, Any]

@@ -63,12 +63,36 @@ class Session:
             frame = wire.encode({"kind": "TypeError", "message": f"The result cannot be read: {error}.", "line": None})
         wire.send(self.outward, frame)
 
+    def asked(self, name: str, question: dict) -> Any:
+        """The trusted side's answer. Raises ValueError if the question has values that cannot cross."""
+        try:
+            frame = wire.encode(question, lenient=True)
+        except Exception as error:  # a WireError, or whatever the student's own object does when it is read
+            raise ValueError(f"{name} was given what cannot be read: {error}") from None
+        wire.send(self.outward, frame)
+        return wire.decode(wire.receive(self.inward))
+
+    def given(self, number: int, methods: list[str] | None, facts: dict | None):
+        """What stands for a trusted callback: a function, or an object with its methods and facts."""
+        if methods is None:
+            return self.model(number)
+        return types.SimpleNamespace(**facts, **{name: self.method(number, name) for name in methods})
+
+    def method(self, number: int, name: str):
+        """The function that stands for a method of a trusted object."""
+        def method(*args, **kwargs):
+            answer = self.asked(name, {"op": "call", "id": number, "method": name, "args": list(args), "kwargs": kwargs})
+            if "error" in answer:
+                raise ValueError(answer["error"])
+            return answer["value"]
+        method.__name__ = method.__qualname__ = name
+        return method
+
     def model(self, number: int):
         """The callable that stands for a trusted model."""
         def model(ids, attention_mask=None):
             """Next-token logits (B, vocab) for ids (B, T) int64; the mask (B, T) is 1 on real tokens, 0 on padding."""
-            self.reply({"op": "model", "id": number, "ids": ids, "attention_mask": attention_mask})
-            answer = wire.decode(wire.receive(self.inward))
+            answer = self.asked("model", {"op": "model", "id": number, "ids": ids, "attention_mask": attention_mask})
             if isinstance(answer, str):
                 raise ValueError(answer)
             return answer
@@ -148,9 +172,9 @@ class Session:
         """Carry out the steps of a case, one answer each; the steps after a failed one are not tried."""
         answers = []
         for frame in request["steps"]:
-            done = self.step(_step(wire.decode(frame, callback=self.model)))
+            done = self.step(_step(wire.decode(frame, callback=self.given)))
             if "pairs" in done:
-                before = _step(wire.decode(frame, callback=self.model))
+                before = _step(wire.decode(frame, callback=self.given))
                 kept = dict(enumerate(before.args)) | dict(before.kwargs)
                 done["mutated"] = [name for (name, _, now), then in zip(done.pop("pairs"), kept.values(), strict=True)
                                    if changed(then, now)]

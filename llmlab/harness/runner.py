@@ -17,20 +17,17 @@ import torch
 from llmlab._finder import Found, find, short_hash
 from llmlab.checks import registry
 from llmlab.checks.compare import show
-from llmlab.checks.protocol import Call, Case, Event, Model, New, Output, Raised, Returned, Step, Task, Verdict
+from llmlab.checks.protocol import Call, Case, Event, Model, New, Output, Raised, Remote, Returned, Step, Task, Verdict
 from llmlab.harness import wire
 from llmlab.harness.candidate import PRINTED
 from llmlab.harness.clock import CLOCK
 from llmlab.harness.report import Failure, GroupResult, Report, TaskResult
+from llmlab.harness.serving import Serving
 from llmlab.harness.spawn import ColdStarter, Process, WarmServer, starter
 
 PUBLIC_SEED = 0
 MAX_NAMES = 32
 LOAD_SECONDS = 20.0
-MAX_IDS = 2**18
-"""Ids in one model call: 64 rows of 4,096. More would take this process's memory, not the candidate's."""
-MAX_IDS_OF_CASE = 2**23
-"""Ids in all model calls of a case: they are kept for the judge, 16 bytes each with the mask."""
 FILE_SECONDS = 300.0
 """All cases of a file together, beyond which the rest of it is not tried."""
 
@@ -53,7 +50,7 @@ class Candidate:
     def load(self) -> Raised | None:
         """Run the module's top level. Returns what it raised, if it did. Raises Stopped."""
         with self.deadline(LOAD_SECONDS, "reading the file"):
-            answer = self.ask(self.request, [])
+            answer = self.ask(self.request, Serving())
         return None if answer.get("loaded") is True else _raised(answer)
 
     @contextmanager
@@ -69,29 +66,30 @@ class Candidate:
                               "never ends.") from None
             raise Stopped("crashed", f"{what} ended the process" + (f": it {how}." if how else ".")) from None
 
-    def ask(self, request: dict, models: Sequence[Model], events: list[Event] | None = None) -> dict:
-        """Send a request and serve the candidate's model calls until its answer comes."""
+    def ask(self, request: dict, serving: Serving) -> dict:
+        """Send a request and answer the candidate's questions until its own answer comes."""
         wire.send(self.process.outward, wire.encode(request))
-        calls = 0
         while True:
             try:
-                answer = wire.decode(wire.receive(self.process.inward))
+                frame = wire.receive(self.process.inward)
+                answer = wire.decode(frame)
             except wire.WireError as error:
                 self.process.kill()
                 raise Stopped("crashed", f"The process sent something unreadable: {error}.") from None
-            if not isinstance(answer, dict) or answer.get("op") != "model":
-                return answer if isinstance(answer, dict) else {}
-            calls += 1
-            reply = _serve(answer, models, calls, events)
-            wire.send(self.process.outward, wire.encode(reply))
+            if not isinstance(answer, dict):
+                return {}
+            reply = serving.answer(answer, len(frame))
+            if reply is None:
+                return answer
+            wire.send(self.process.outward, reply)
 
     def run(self, case: Case) -> tuple[list[Output], list[Event], str]:
         """Outputs of the steps (the steps after one that raised have none), events, and what was printed."""
-        steps, models = _frames(case)
-        events: list[Event] = []
+        steps, given = _frames(case)
+        serving = Serving(given)
         what = f"{case.task} on this case"
         with self.deadline(case.seconds, what):
-            answer = self.ask({"op": "run", "steps": steps}, models, events)
+            answer = self.ask({"op": "run", "steps": steps}, serving)
             if self.process.killed:  # it answered in time, but so much that reading it took longer
                 raise wire.Closed("too late")
         try:
@@ -104,19 +102,20 @@ class Candidate:
         whole = len(outputs) == len(steps) and all(isinstance(output, Returned) for output in outputs[:-1])
         if not whole and not (0 < len(outputs) < len(steps) and isinstance(outputs[-1], Raised)):
             raise Stopped("crashed", f"The process answered {len(outputs)} of {len(steps)} steps.")
-        return outputs, events, printed
+        return outputs, serving.events, printed
 
 
 @lru_cache(maxsize=4096)
-def _frames(case: Case) -> tuple[list[bytes], list[Model]]:
-    """The steps of a case as frames, and the models they name by number: the same for every candidate."""
-    models: list[Model] = []
+def _frames(case: Case) -> tuple[list[bytes], list[Model | Remote]]:
+    """The steps of a case as frames, and the trusted objects they name by number: the same for every candidate."""
+    given: list[Model | Remote] = []
 
-    def callback(model: Model) -> int:
-        models.append(model)
-        return len(models) - 1
+    def number(one: Model | Remote) -> int:
+        if one not in given:
+            given.append(one)
+        return given.index(one)
 
-    return [wire.encode(_plain(step), callback=callback) for step in case.steps], models
+    return [wire.encode(_plain(step), callback=number) for step in case.steps], given
 
 
 def _judged(checks: ModuleType, case: Case, outputs: list[Output], events: list[Event]) -> Verdict:
@@ -159,34 +158,6 @@ def _output(answer: dict) -> Output:
     if not isinstance(named, list) or len(named) > MAX_NAMES:
         raise TypeError("the names of changed arguments cannot be read")
     return Returned(answer["value"], tuple(clean(str(name)[:60]) for name in named), answer.get("random") is True)
-
-
-def _serve(call: dict, models: Sequence[Model], calls: int, events: list[Event] | None):
-    """Validate a model call of the candidate, answer it, and record it. A string answer is an error told to the student."""
-    number, ids, mask = call.get("id"), call.get("ids"), call.get("attention_mask")
-    if not isinstance(number, int) or not 0 <= number < len(models):
-        return "model: there is no such model"
-    model = models[number]
-    if calls > model.max_calls:
-        return f"model: called more than {model.max_calls} times"
-    if not isinstance(ids, torch.Tensor) or ids.dtype != torch.int64 or ids.dim() != 2 or 0 in ids.shape:
-        return f"model: ids must be a tensor (B, T) of int64, got {show(ids)}"
-    if ids.numel() > MAX_IDS:
-        return f"model: at most {MAX_IDS} ids (rows times columns), got shape {tuple(ids.shape)}"
-    if ids.shape[1] > model.max_length:
-        return f"model: at most {model.max_length} columns, got shape {tuple(ids.shape)}"
-    if int(ids.min()) < 0 or int(ids.max()) >= model.vocab:
-        return f"model: ids must lie in 0..{model.vocab - 1}, got {int(ids.min())}..{int(ids.max())}"
-    if mask is None:
-        mask = torch.ones_like(ids)
-    if not isinstance(mask, torch.Tensor) or mask.shape != ids.shape:
-        return f"model: attention_mask must have the shape of ids {tuple(ids.shape)}, got {show(mask)}"
-    mask = (mask != 0).to(torch.int64)
-    if events is not None:
-        if sum(event.data["ids"].numel() for event in events) + ids.numel() > MAX_IDS_OF_CASE:
-            return f"model: more than {MAX_IDS_OF_CASE} ids in all calls of this case"
-        events.append(Event("model", {"ids": ids, "attention_mask": mask}))
-    return model.fn(ids, mask)
 
 
 class Harness:
@@ -331,8 +302,8 @@ def shown(step: Step) -> str:
     def value(item) -> str:
         if isinstance(item, torch.Tensor):
             return show(item)
-        if isinstance(item, Model):
-            return "model"
+        if isinstance(item, (Model, Remote)):
+            return "model" if isinstance(item, Model) else item.name
         return show(item)
 
     inside = [value(item) for item in step.args] + [f"{key}={value(item)}" for key, item in step.kwargs.items()]

@@ -2,7 +2,7 @@
 
 A frame is two 8-byte lengths, a JSON text, and one block of raw bytes that tensors and byte strings point into.
 What may cross: None, bool, int, float, str, bytes, dense CPU tensors, lists, tuples, dicts, an `Rng`, a `Handle`,
-and in one direction the name of a trusted callback. Everything else is refused by name.
+and in one direction the name of a trusted callback or object. Everything else is refused by name.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from llmlab.checks.protocol import Handle, Model, Rng
+from llmlab.checks.protocol import Handle, Model, Remote, Rng
 from llmlab.harness.spawn import Closed
 
 MAX_FRAME = 64 * 2**20
@@ -23,6 +23,10 @@ MAX_TEXT = 8 * 2**20
 MAX_DEPTH = 24
 MAX_ITEMS = 1_000_000
 _HEAD = struct.Struct(">QQ")
+Number = Callable[[Model | Remote], int]
+"""Gives a trusted callback the number by which it crosses."""
+StandIn = Callable[[int, list[str] | None, dict | None], Any]
+"""Makes what stands for number n on the other side: a function (None, None), or an object of these methods and facts."""
 _DTYPES = {str(d).removeprefix("torch."): d for d in (
     torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
     torch.uint8, torch.bool)}
@@ -79,7 +83,7 @@ def table_rows(items: list) -> list[list] | None:
 class _Packer:
     """Turns a value into JSON-ready data, collecting raw bytes on the side."""
 
-    def __init__(self, lenient: bool, callback: Callable[[Model], int] | None):
+    def __init__(self, lenient: bool, callback: Number | None):
         self.lenient, self.callback = lenient, callback
         self.blob, self.items = bytearray(), 0
 
@@ -124,6 +128,9 @@ class _Packer:
             return {"$": "handle", "name": value.name}
         if kind is Model and self.callback:
             return {"$": "model", "id": self.callback(value)}
+        if kind is Remote and self.callback:
+            return {"$": "remote", "id": self.callback(value), "methods": list(value.methods),
+                    "facts": self.pack(dict(value.facts), depth + 1)}
         if self.lenient:
             return self._lenient(value, depth)
         raise WireError(f"a value of type {kind.__name__} cannot cross; allowed are numbers, strings, bytes, tensors, "
@@ -182,7 +189,7 @@ class _Packer:
                         "tensors, lists, tuples or dicts of these")
 
 
-def _unpack(data: Any, blob: _Block, callback: Callable[[int], Any] | None, depth: int = 0) -> Any:
+def _unpack(data: Any, blob: _Block, callback: StandIn | None, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise WireError("the value is nested too deep")
     if isinstance(data, list):
@@ -210,7 +217,9 @@ def _unpack(data: Any, blob: _Block, callback: Callable[[int], Any] | None, dept
     if kind == "handle" and type(data.get("name")) is str:
         return Handle(data["name"])
     if kind == "model" and callback and type(data.get("id")) is int:
-        return callback(data["id"])
+        return callback(data["id"], None, None)
+    if kind == "remote" and callback and type(data.get("id")) is int:
+        return callback(data["id"], data["methods"], _unpack(data["facts"], blob, callback, depth + 1))
     raise WireError(f"unknown kind of value {kind!r}")
 
 
@@ -256,7 +265,7 @@ def _read_tensor(data: dict, blob: _Block) -> torch.Tensor:
         raise WireError(f"tensor shape {shape!r} cannot be read: {error}") from None
 
 
-def encode(value: Any, *, lenient: bool = False, callback: Callable[[Model], int] | None = None) -> bytes:
+def encode(value: Any, *, lenient: bool = False, callback: Number | None = None) -> bytes:
     """One frame. `lenient` (the student's side) also takes numpy values and subclasses. Raises WireError.
 
     >>> decode(encode({"a": (1, 2.5), "b": torch.arange(2)}))
@@ -267,7 +276,7 @@ def encode(value: Any, *, lenient: bool = False, callback: Callable[[Model], int
     return _HEAD.pack(len(text), len(packer.blob)) + text + bytes(packer.blob)
 
 
-def decode(frame: bytes, *, callback: Callable[[int], Any] | None = None) -> Any:
+def decode(frame: bytes, *, callback: StandIn | None = None) -> Any:
     """The value of one frame; tensors own their memory. Raises WireError."""
     if len(frame) < _HEAD.size:
         raise WireError("the frame is too short")
