@@ -69,6 +69,8 @@ def difference(expected: torch.Tensor, got: Any, tol: float | None = None) -> st
         return f"expected a tensor, got {type(got).__name__}"
     if tuple(got.shape) != tuple(expected.shape):
         return f"expected shape {tuple(expected.shape)}, got shape {tuple(got.shape)}"
+    if expected.dtype == got.dtype and torch.equal(expected, got):
+        return ""
     if expected.is_floating_point() != got.is_floating_point():
         return f"expected dtype {expected.dtype}, got {got.dtype}"
     tol = tolerance(expected, got) if tol is None else tol
@@ -127,6 +129,33 @@ def raises(output: Output, kind: str, names: str) -> Verdict:
         return Verdict(False, f"{kind} is right, but its message should name the value received, {names}.",
                        f"{kind}: ... {names} ...", f"{kind}: {output.message}", "unnamed-value")
     return PASS
+
+
+def divergence(p: torch.Tensor, q: torch.Tensor) -> float:
+    """Kullback-Leibler divergence sum p ln(p / q) in nats of two distributions (V,); inf where q rules out what p has.
+
+    >>> round(divergence(torch.tensor([1.0, 0.0]), torch.tensor([0.5, 0.5])), 4)
+    0.6931
+    """
+    some = p > 0
+    p, q = p[some].to(torch.float64), q[some].to(torch.float64)
+    return float((p * (p / q).log()).sum()) if bool((q > 0).all()) else math.inf
+
+
+def types_p(counts: torch.Tensor, probs: torch.Tensor) -> float:
+    """An upper bound of the probability that draws from `probs` (V,) are as far from it as `counts` (V,), in divergence.
+
+    It holds for any number of draws n, however few are expected of a token: there are at most C(n+k-1, k-1) counts of k tokens,
+    and each has a probability of at most exp(-n D(counts / n, probs)) (method of types, Cover & Thomas, theorem 11.1.4).
+
+    >>> types_p(torch.tensor([600, 400]), torch.tensor([0.5, 0.5])) < 1e-5
+    True
+    >>> types_p(torch.tensor([510, 490]), torch.tensor([0.5, 0.5]))
+    1.0
+    """
+    n, k = int(counts.sum()), int((probs > 0).sum())
+    far = n * divergence(counts.to(torch.float64) / n, probs)
+    return min(1.0, math.exp(math.log(math.comb(n + k - 1, k - 1)) - far))
 
 
 def chi_square_p(counts: torch.Tensor, probs: torch.Tensor) -> float:

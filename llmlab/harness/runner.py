@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import dataclass
 from types import ModuleType
 
 import torch
@@ -22,6 +22,7 @@ from llmlab.harness import wire
 from llmlab.harness.candidate import PRINTED
 from llmlab.harness.clock import CLOCK
 from llmlab.harness.report import Failure, GroupResult, Report, TaskResult
+from llmlab.harness.requests import Request, batches, kept_request, request
 from llmlab.harness.serving import Serving
 from llmlab.harness.spawn import ColdStarter, Process, WarmServer, starter
 
@@ -40,12 +41,21 @@ class Stopped(Exception):
         self.status = status
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came back of a case: outputs of its steps (those after one that raised have none), events, what was printed."""
+
+    outputs: list[Output]
+    events: list[Event]
+    printed: str
+
+
 class Candidate:
     """One module of one student in a process of its own."""
 
     def __init__(self, process: Process, module: str, source: bytes, file: str):
         self.process, self.source = process, source
-        self.request = {"op": "load", "module": module, "source": source, "file": file}
+        self.request = wire.encode({"op": "load", "module": module, "source": source, "file": file})
 
     def load(self) -> Raised | None:
         """Run the module's top level. Returns what it raised, if it did. Raises Stopped."""
@@ -66,9 +76,9 @@ class Candidate:
                               "never ends.") from None
             raise Stopped("crashed", f"{what} ended the process" + (f": it {how}." if how else ".")) from None
 
-    def ask(self, request: dict, serving: Serving) -> dict:
+    def ask(self, request: bytes, serving: Serving) -> dict:
         """Send a request and answer the candidate's questions until its own answer comes."""
-        wire.send(self.process.outward, wire.encode(request))
+        wire.send(self.process.outward, request)
         while True:
             try:
                 frame = wire.receive(self.process.inward)
@@ -83,39 +93,33 @@ class Candidate:
                 return answer
             wire.send(self.process.outward, reply)
 
-    def run(self, case: Case) -> tuple[list[Output], list[Event], str]:
-        """Outputs of the steps (the steps after one that raised have none), events, and what was printed."""
-        steps, given = _frames(case)
-        serving = Serving(given)
-        what = f"{case.task} on this case"
-        with self.deadline(case.seconds, what):
-            answer = self.ask({"op": "run", "steps": steps}, serving)
+    def run(self, request: Request) -> list[Answer]:
+        """What came back of each case. Raises Stopped."""
+        serving = Serving(request.given)
+        several = len(request.cases) > 1
+        what = f"{request.cases[0].task} on {'these cases' if several else 'this case'}"
+        with self.deadline(request.seconds, what):
+            answer = self.ask(request.frame, serving)
             if self.process.killed:  # it answered in time, but so much that reading it took longer
                 raise wire.Closed("too late")
         try:
-            if len(answer["answers"]) > len(steps):
-                raise TypeError(f"{len(answer['answers'])} answers to {len(steps)} steps")
-            outputs = [_output(wire.decode(frame)) for frame in answer["answers"]]
-            printed = str(answer["printed"])[:2 * PRINTED]
+            told = answer["cases"]
+            if len(told) != len(request.cases):
+                raise TypeError(f"answers to {len(told)} of {len(request.cases)} cases")
+            return [_answer(case, one, serving.events) for case, one in zip(request.cases, told, strict=True)]
         except (KeyError, TypeError, AttributeError, wire.WireError) as error:
             raise Stopped("crashed", f"The process sent something unreadable: {error}.") from None
-        whole = len(outputs) == len(steps) and all(isinstance(output, Returned) for output in outputs[:-1])
-        if not whole and not (0 < len(outputs) < len(steps) and isinstance(outputs[-1], Raised)):
-            raise Stopped("crashed", f"The process answered {len(outputs)} of {len(steps)} steps.")
-        return outputs, serving.events, printed
 
 
-@lru_cache(maxsize=4096)
-def _frames(case: Case) -> tuple[list[bytes], list[Model | Remote]]:
-    """The steps of a case as frames, and the trusted objects they name by number: the same for every candidate."""
-    given: list[Model | Remote] = []
-
-    def number(one: Model | Remote) -> int:
-        if one not in given:
-            given.append(one)
-        return given.index(one)
-
-    return [wire.encode(_plain(step), callback=number) for step in case.steps], given
+def _answer(case: Case, told: dict, events: list[Event]) -> Answer:
+    """What came back of a case. Raises Stopped, or what `Candidate.run` calls unreadable."""
+    if len(told["answers"]) > len(case.steps):
+        raise TypeError(f"{len(told['answers'])} answers to {len(case.steps)} steps")
+    outputs = [_output(wire.decode(frame)) for frame in told["answers"]]
+    whole = len(outputs) == len(case.steps) and all(isinstance(output, Returned) for output in outputs[:-1])
+    if not whole and not (0 < len(outputs) < len(case.steps) and isinstance(outputs[-1], Raised)):
+        raise Stopped("crashed", f"The process answered {len(outputs)} of {len(case.steps)} steps.")
+    return Answer(outputs, events, str(told["printed"])[:2 * PRINTED])
 
 
 def _judged(checks: ModuleType, case: Case, outputs: list[Output], events: list[Event]) -> Verdict:
@@ -128,12 +132,6 @@ def _judged(checks: ModuleType, case: Case, outputs: list[Output], events: list[
     except Exception as error:
         return Verdict(False, f"The check itself failed on this result ({type(error).__name__}: {error}). Tell your "
                        "instructor: this is a defect of the check.", misconception="check-failed")
-
-
-def _plain(step: Step) -> dict:
-    kind = type(step).__name__
-    names = [step.function] if isinstance(step, Call) else [step.name, step.cls if isinstance(step, New) else step.method]
-    return {"kind": kind, "names": names, "args": list(step.args), "kwargs": dict(step.kwargs)}
 
 
 def _raised(answer: dict) -> Raised:
@@ -160,6 +158,77 @@ def _output(answer: dict) -> Output:
     return Returned(answer["value"], tuple(clean(str(name)[:60]) for name in named), answer.get("random") is True)
 
 
+class Sitting:
+    """One file and its cases: the candidate at work, the results so far, and what ended it all early, if something did."""
+
+    def __init__(self, start: WarmServer | ColdStarter, module: str, source: bytes, path: str, checks: ModuleType,
+                 results: _Results):
+        self.start, self.module, self.source, self.path = start, module, source, path
+        self.checks, self.results = checks, results
+        self.candidate: Candidate | None = None
+        self.stopped: Stopped | None = None
+        self.late = time.monotonic() + FILE_SECONDS
+
+    def take(self, batch: tuple[Case, ...]) -> None:
+        """Try these cases: together, and one by one if they do not all come back."""
+        if time.monotonic() > self.late and not self.stopped:
+            self.stopped = Stopped("timeout", f"All cases together took longer than {FILE_SECONDS:g} s; the rest was not tried.")
+        cases = tuple(case for case in batch if not self.stopped and not self.results.settled(case))
+        for case in batch:
+            if case not in cases:
+                self.results.skip(case)
+        if not cases:
+            return
+        began = time.monotonic()
+        try:
+            if not self.ready(cases):
+                return
+            answers = self.candidate.run(kept_request(cases) if cases == batch else request(cases))
+        except Stopped as stop:
+            self.end()
+            if len(cases) == 1:
+                verdict = Verdict(False, str(stop), misconception=stop.status)
+                self.results.add(cases[0], verdict, "", time.monotonic() - began)
+            else:
+                for case in cases:
+                    self.take((case,))
+            return
+        seconds = (time.monotonic() - began) / len(cases)
+        for case, answer in zip(cases, answers, strict=True):
+            if self.results.settled(case):  # since a case before it in this batch
+                self.results.skip(case)
+                continue
+            verdict = _judged(self.checks, case, answer.outputs, answer.events)
+            self.results.add(case, verdict, answer.printed, seconds)
+
+    def ready(self, cases: tuple[Case, ...]) -> bool:
+        """A candidate that has read the file; False if it cannot be read, and then nothing of it can be tried."""
+        if self.candidate and not cases[0].fresh:
+            return True
+        self.end()
+        self.candidate = Candidate(self.start.start(), self.module, self.source, self.path)
+        try:
+            bad = self.candidate.load()
+        except Stopped as stop:
+            self.end()
+            self.stopped = stop
+            self.results.add(cases[0], Verdict(False, str(stop), misconception=stop.status), "", 0.0)
+        else:
+            if not bad:
+                return True
+            self.stopped = Stopped("unreadable", _load_failure(self.path, bad))
+            self.results.skip(cases[0])
+        for case in cases[1:]:
+            self.results.skip(case)
+        return False
+
+    def end(self) -> None:
+        """Stop the candidate."""
+        if self.candidate:
+            self.candidate.process.end()
+            self.candidate = None
+
+
 class Harness:
     """Keeps the warm process between checks. Use it as a context manager, or `close` it."""
 
@@ -178,48 +247,14 @@ class Harness:
     def check_source(self, module: str, source: bytes, path: str, tasks: Sequence[Task],
                      cases: Iterable[Case], checks: ModuleType) -> Report:
         """Check these bytes as `llmlab.<module>` against these cases, judged by `checks.judge`."""
-        results = _Results(tasks)
-        candidate: Candidate | None = None
-        stopped: Stopped | None = None
+        sitting = Sitting(self.starter, module, source, path, checks, _Results(tasks))
         wanted = {task.id for task in tasks}
-        late = time.monotonic() + FILE_SECONDS
         try:
-            for case in cases:
-                if case.task not in wanted:
-                    continue
-                if results.settled(case) or stopped:
-                    results.skip(case)
-                    continue
-                began = time.monotonic()
-                if began > late:
-                    stopped = Stopped("timeout", f"All cases together took longer than {FILE_SECONDS:g} s; the rest was not tried.")
-                    results.skip(case)
-                    continue
-                try:
-                    if candidate is None or case.fresh:
-                        if candidate:
-                            candidate.process.end()
-                        candidate = Candidate(self.starter.start(), module, source, path)
-                        bad = candidate.load()
-                        if bad:
-                            stopped = Stopped("unreadable", _load_failure(path, bad))
-                            results.skip(case)
-                            continue
-                    outputs, events, printed = candidate.run(case)
-                    verdict = _judged(checks, case, outputs, events)
-                    results.add(case, verdict, printed, time.monotonic() - began)
-                except Stopped as stop:
-                    loading = "reading the file" in str(stop)
-                    results.add(case, Verdict(False, str(stop), misconception=stop.status), "", time.monotonic() - began)
-                    stopped = stop if loading else None
-                    if candidate:
-                        candidate.process.kill()
-                        candidate.process.end()
-                        candidate = None
+            for batch in batches(case for case in cases if case.task in wanted):
+                sitting.take(batch)
         finally:
-            if candidate:
-                candidate.process.end()
-        return Report(module, path, short_hash(source), results.finish(stopped))
+            sitting.end()
+        return Report(module, path, short_hash(source), sitting.results.finish(sitting.stopped))
 
     def check(self, name: str = "", *, found: Found | None = None, seed: int = PUBLIC_SEED) -> list[Report]:
         """Check the saved files behind a name ("", "decoding", "decoding.top_p"). Raises UnknownName, LabModuleError."""

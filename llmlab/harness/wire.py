@@ -36,8 +36,21 @@ class WireError(ValueError):
     """A value or a frame is not of the closed vocabulary; the message says which and what is allowed."""
 
 
+def plain_bytes(value: torch.Tensor) -> torch.Tensor | None:
+    """The memory of a tensor as uint8 (bytes,), shared; None if it is not plain row-major memory of this process.
+
+    A tensor of one element may be called contiguous whatever its strides are: then it is not plain either.
+    """
+    dense = value.device.type == "cpu" and value.is_contiguous() and not value.requires_grad and not value.is_neg()
+    flat = value.reshape(-1) if dense and value.numel() else None
+    return flat.view(torch.uint8) if flat is not None and flat.stride(0) == 1 else None
+
+
 def tensor_bytes(value: torch.Tensor) -> bytes:
     """The raw bytes of a dense tensor, in row-major order."""
+    plain = plain_bytes(value.detach())
+    if plain is not None:
+        return plain.numpy().tobytes()
     flat = value.detach().cpu().clone(memory_format=torch.contiguous_format).reshape(-1)
     return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
 
@@ -273,7 +286,7 @@ def encode(value: Any, *, lenient: bool = False, callback: Number | None = None)
     """
     packer = _Packer(lenient, callback)
     text = json.dumps(packer.pack(value)).encode()
-    return _HEAD.pack(len(text), len(packer.blob)) + text + bytes(packer.blob)
+    return b"".join((_HEAD.pack(len(text), len(packer.blob)), text, packer.blob))
 
 
 def decode(frame: bytes, *, callback: StandIn | None = None) -> Any:

@@ -38,7 +38,7 @@ def extra() -> list[Case]:
         truncation.k_p_case(truncation.ORDER, apart, 12, 0.75),
         thresholds.min_p_case(thresholds.M_SHARE, thresholds.min_p_draw(generator, (1, 300), 0.02), 0.02),
         thresholds.min_p_case(thresholds.M_EDGES, tied(2, 2, 8, dtype=half), 1.0),
-        sampling.blocks_case(sampling.FITS, wide, SEED),
+        sampling.blocks_case(sampling.FITS, wide, SEED, count=sampling.FEWER),
         sampling.certain_case(sampling.one_possible(generator, (1, 2048)), SEED),
         sampling.certain_case(sampling.one_possible(generator, (2, 1, 3), half), SEED),
     ]

@@ -26,7 +26,13 @@ def raw(text, blob=b"", lengths=None):
 
 
 def answers(*values):
-    return {"answers": [wire.encode(value) for value in values], "printed": ""}
+    # to a request of one case
+    return {"cases": [{"answers": [wire.encode(value) for value in values], "printed": ""}]}
+
+
+def answer_all(request, value, **more):
+    # to every step of every case
+    return {"cases": [answers(*[value] * len(steps))["cases"][0] | more for steps in request["cases"]]}
 
 
 def plain(**items):
@@ -52,13 +58,17 @@ def forged(name: str, tries: str, reply: str, says: tuple[str, ...] = ("crashed"
 
 TABLES = [
     forged("answers-with-a-verdict", "answers every case itself, with points, a verdict and a status", """
-forge(lambda request: answers(*[RIGHT | {"points": 99, "ok": True, "verdict": "ok"}] * len(request["steps"]))
+forge(lambda request: answer_all(request, RIGHT | {"points": 99, "ok": True, "verdict": "ok"}, points=99, verdict=True)
       | {"points": 99, "verdict": True, "status": "ok", "earned": 99})
 """, ("wrong",)),
     forged("too-many-answers", "answers more steps than were asked", "forge(lambda request: answers(RIGHT, RIGHT, RIGHT))"),
     forged("no-answers", "answers no step", "forge(lambda request: answers())"),
     forged("answers-of-another-kind", "answers that are no frames, no lists, no dicts",
-           "forge(lambda request: {'answers': [[1], None, 3.5], 'printed': ''})"),
+           "forge(lambda request: {'cases': [{'answers': [[1], None, 3.5], 'printed': ''}] * len(request['cases'])})"),
+    forged("cases-of-another-kind", "cases that are no lists, no dicts, too many, too few",
+           "kinds = iter([3, None, 'abc', [], [1], {}, [None] * 99] * 20)\nforge(lambda request: {'cases': next(kinds)})"),
+    forged("answers-of-fewer-cases", "answers the first case of each request only",
+           "forge(lambda request: {'cases': answer_all(request, RIGHT)['cases'][:1]})", ("wrong", "crashed")),
     forged("answer-without-its-parts", "answers that lack what they must have",
            "forge(lambda request: answers({'value': 1}))"),
     forged("odd-mutated", "a list of changed arguments that is a number",
@@ -91,10 +101,10 @@ def cut(request):
 forge(cut)
 """, ("timeout",), seconds=0.5),
     forged("nan-in-the-json", "JSON that is no JSON: NaN, Infinity, -0, 1e999",
-           "forge(lambda request: raw(plain(answers=[float('nan'), float('inf'), -0.0], printed=float('nan'))) or answers())"),
+           "forge(lambda request: raw(plain(cases=[float('nan'), float('inf'), -0.0], printed=float('nan'))) or answers())"),
     forged("deep-json", "JSON nested a million deep", "forge(lambda request: raw(b'[' * 1_000_000) or answers())"),
     forged("long-number", "an integer of a million digits",
-           "forge(lambda request: raw(plain(answers=1, printed=2).replace(b'1]', b'9' * 1_000_000 + b']')) or answers())"),
+           "forge(lambda request: raw(plain(cases=1, printed=2).replace(b'1]', b'9' * 1_000_000 + b']')) or answers())"),
     forged("tensor-outside-its-frame", "a tensor that points outside of its frame", """
 forge(lambda request: raw(json.dumps({"$": "tensor", "dtype": "float32", "shape": [4], "at": 10**6, "n": 16}).encode())
       or answers())
@@ -109,13 +119,13 @@ forge(lambda request: raw(json.dumps({"$": "tensor", "dtype": "load", "shape": [
       or answers())
 """),
     forged("handles-and-models-back", "sends handles, generators and models back", """
-forge(lambda request: raw(plain(answers=[{"$": "model", "id": 0}], printed={"$": "rng", "seed": 1})) or answers())
+forge(lambda request: raw(plain(cases=[{"$": "model", "id": 0}], printed={"$": "rng", "seed": 1})) or answers())
 """),
     forged("unhashable-keys", "a dict whose keys are lists and tensors",
            "forge(lambda request: raw(json.dumps({'$': 'dict', 'items': [[[1], 2]]}).encode()) or answers())"),
     forged("each-answer-twice", "answers each case twice, so that the next case finds one waiting", """
 def twice(request):
-    reply = answers(*[RIGHT] * len(request["steps"]))
+    reply = answer_all(request, RIGHT)
     one = session()
     one.reply(reply)
     return reply
@@ -141,7 +151,7 @@ one.reply({"kind": "PASS", "message": "8 of 8 points", "line": -1})
     forged("patched-wire", "replaces the encoder by one that sends what the case would like", """
 import llmlab.harness.wire as wire
 really = wire.encode
-wire.encode = lambda value, **k: really({"answers": [really(RIGHT)], "printed": "", "loaded": True})
+wire.encode = lambda value, **k: really({"cases": [{"answers": [really(RIGHT)], "printed": ""}], "loaded": True})
 def top_k(logits, k): return logits
 """, ("wrong", "crashed", "unreadable")),
 ]

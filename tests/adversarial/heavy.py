@@ -26,7 +26,7 @@ def f(*args): return torch.tensor(1)
 TEXT = b'{"$":"dict","items":[["value",%s],["mutated",[]],["random",false]]}'
 def framed():
     return struct.pack(">QQ", len(TEXT), 0) + TEXT
-forge(lambda request: {"answers": [framed()], "printed": ""})
+forge(lambda request: {"cases": [{"answers": [framed()], "printed": ""}]})
 """
 RIGHT_BUT = """
 def f(*args): return torch.tensor(1)

@@ -1,9 +1,13 @@
 """The check of generate's draws: its laws against Hugging Face's processors, its power, and its false alarms."""
 
+import itertools
+
 import pytest
+import scipy.stats
 import torch
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
+from llmlab.checks.compare import divergence, types_p
 from llmlab.checks.decoding import fakes, loop, loop_draws
 from llmlab.checks.decoding.loop_draws import ROWS, VOCAB, Draws, drawn, law
 from llmlab.checks.protocol import PASS
@@ -44,7 +48,7 @@ def test_right_draws_pass_and_wrong_ones_are_told_apart(seed):
         given = case.steps[0].kwargs
         named = loop_draws.needed(given["temperature"], given.get("k"), given.get("p")) if expect.wrong else set()
         for name, wrong, _ in reversed(expect.wrong):
-            if name in named and loop_draws.distance(wrong, expect.right) * ROWS > loop_draws.SEEN:
+            if name in named and loop_draws.seen_in(wrong, expect.right):
                 verdict = drawn(expect, sampled(wrong, 1, seed))
                 assert not verdict.ok and verdict.misconception == name
 
@@ -94,3 +98,26 @@ def test_every_misconception_of_the_loop_has_a_case_that_could_name_it():
 def test_settings_cover_each_knob_alone_and_both_truncations_together():
     asked = {frozenset(set(case.steps[0].kwargs) & {"k", "p"}) for case in draws_cases(0)}
     assert asked == {frozenset(), frozenset("k"), frozenset("p"), frozenset("kp")}
+
+
+@pytest.mark.parametrize("law", [[0.5, 0.5], [0.9, 0.07, 0.03], [0.25] * 4, [0.4, 0.3, 0.2, 0.1]])
+@pytest.mark.parametrize("draws", [6, 20])
+def test_the_bound_on_a_right_samplers_rejections_holds(law, draws):
+    """Every possible count of a few draws, with its exact probability: bounds below q come with probability q at most."""
+    probs = torch.tensor(law, dtype=torch.float64)
+    bounds = []
+    for counts in itertools.product(range(draws + 1), repeat=len(law) - 1):
+        if sum(counts) <= draws:
+            whole = [*counts, draws - sum(counts)]
+            chance = scipy.stats.multinomial.pmf(whole, draws, law)
+            bounds.append((types_p(torch.tensor(whole), probs), float(chance)))
+    assert sum(chance for _, chance in bounds) == pytest.approx(1)
+    for q in (0.5, 0.1, 1e-2, 1e-4, 1e-6):
+        assert sum(chance for bound, chance in bounds if bound <= q) <= q
+    assert types_p(torch.tensor([0] * (len(law) - 1) + [5_000]), probs) < 1e-13, "what never happens is rejected"
+
+
+def test_divergence_agrees_with_scipy():
+    p, q = torch.tensor([[0.1, 0.0, 0.9], [0.2, 0.5, 0.3]], dtype=torch.float64)
+    assert divergence(p, q) == pytest.approx(scipy.stats.entropy(p, q), rel=1e-12)
+    assert divergence(q, p) == float("inf")

@@ -234,3 +234,39 @@ def test_a_candidate_works_in_a_folder_that_imports_nothing(toy):
 
 def test_returned_outputs_know_no_more_than_their_value():
     assert Returned(3).mutated == ()
+
+
+def counting_cases(count: int, **more) -> list[Case]:
+    """Cases that ask for one number after the other: the module keeps count itself."""
+    return [Case("decoding.f", "g", (Call("f", (n,)),), Expect(torch.tensor(n)), **more) for n in range(count)]
+
+
+def test_many_cases_in_one_batch_are_judged_one_by_one(toy):
+    wrong_at = "def f(n):\n    print('case', n)\n    return __import__('torch').tensor(n + (n in (20, 41)))\n"
+    found = toy(wrong_at, *counting_cases(70))
+    assert (found.groups[0].cases, found.groups[0].passed) == (70, 68)
+    assert found.failure.show == "f(20)" and found.failure.printed == "case 20\n"
+
+
+@pytest.mark.parametrize(("body", "status"), [
+    ("if n == 9: os._exit(1)", "crashed"), ("while n == 9: pass", "timeout"), ("if n == 9: os.write(3, b'x' * 99)", "crashed"),
+    ("if n == 9: raise NotImplementedError('task')", "not-written")])
+def test_a_case_that_ends_its_batch_costs_itself_and_the_rest_of_its_group(toy, body, status):
+    cases = counting_cases(8, seconds=0.7) + [Case("decoding.f", "h", (Call("f", (n,)),), Expect(torch.tensor(n)), seconds=0.7)
+                                              for n in (9, 10)] + counting_cases(12, seconds=0.7)[10:]
+    task = Task("decoding.f", "lab1", "a toy", {"g": 1.0, "h": 1.0}, "part1/start.html#sec-start")
+    source = HEAD + "for fd in range(3, 9):\n    try: os.dup2(fd, 3); break\n    except OSError: pass\n" if "write" in body else HEAD
+    found = toy(source + f"def f(n):\n    {body}\n    return torch.tensor(n)\n", *cases, task=task)
+    whole, broken = found.groups
+    assert (whole.cases, whole.passed) == (10, 10), whole.failure
+    assert (broken.cases, broken.passed) == (2, 0) and broken.failure.show == "f(9)"
+    assert broken.failure.misconception == status
+
+
+def test_slow_code_has_its_full_time_for_each_case(toy, monkeypatch):
+    """Together the cases take longer than a batch may."""
+    from llmlab.harness import requests
+
+    monkeypatch.setattr(requests, "BATCH_SECONDS", 0.5)
+    found = toy("import time, torch\ndef f(n):\n    time.sleep(0.15)\n    return torch.tensor(n)\n", *counting_cases(6, seconds=10))
+    assert found.status == "ok"

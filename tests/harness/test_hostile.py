@@ -51,7 +51,7 @@ def raw(data) -> bytes:
 
 
 def plain(answers, printed="") -> bytes:
-    return wire.encode({"answers": answers, "printed": printed})
+    return wire.encode({"cases": [{"answers": answers, "printed": printed}]})
 
 
 RIGHT = wire.encode({"value": torch.tensor(1), "mutated": []})
@@ -73,7 +73,11 @@ FORGED = {
     "an answer that is no dict": [plain([wire.encode([1])])],
     "an answer without mutated": [plain([wire.encode({"value": torch.tensor(1)})])],
     "mutated that is no list": [plain([wire.encode({"value": torch.tensor(1), "mutated": 3})])],
-    "printed missing": [wire.encode({"answers": [RIGHT]})],
+    "printed missing": [wire.encode({"cases": [{"answers": [RIGHT]}]})],
+    "cases that are no list": [wire.encode({"cases": 3})],
+    "a case that is no dict": [wire.encode({"cases": [3]})],
+    "too many cases": [wire.encode({"cases": [{"answers": [RIGHT], "printed": ""}] * 2})],
+    "no cases": [wire.encode({"cases": []})],
     "a shape that overflows": [plain([raw({"$": "dict", "items": [["mutated", []], ["value", {
         "$": "tensor", "dtype": "float32", "shape": [2**39, 2**39, 0], "at": 0, "n": 0}]]})])],
     "a model that does not exist": [wire.encode({"op": "model", "id": 5, "ids": None, "attention_mask": None})],

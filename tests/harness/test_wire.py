@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from llmlab.checks.protocol import Handle, Model, Rng
 from llmlab.harness import wire
+from llmlab.harness.candidate import changed
 from llmlab.harness.wire import Closed, WireError, decode, encode, receive, send
 
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
@@ -44,12 +45,18 @@ values = st.recursive(leaves, lambda inner: st.one_of(
     max_leaves=12)
 
 
+def memory(tensor: torch.Tensor) -> bytes:
+    """The bytes of a new row-major tensor of the same values."""
+    made = torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())
+    return bytes(made.untyped_storage())[:made.numel() * made.element_size()]
+
+
 def same(a, b) -> bool:
     """Equal in value and exact type, down to the bits of floats."""
     if type(a) is not type(b):
         return False
     if isinstance(a, torch.Tensor):
-        return a.dtype == b.dtype and a.shape == b.shape and wire.tensor_bytes(a) == wire.tensor_bytes(b)
+        return a.dtype == b.dtype and a.shape == b.shape and memory(a) == memory(b)
     if isinstance(a, float):
         return struct.pack("d", a) == struct.pack("d", b) or (math.isnan(a) and math.isnan(b))
     if isinstance(a, (list, tuple)):
@@ -64,6 +71,21 @@ def same(a, b) -> bool:
 def test_every_value_of_the_vocabulary_survives_the_trip(value):
     assert same(decode(encode(value)), value)
     assert same(decode(encode(value, lenient=True)), value)
+
+
+GRID = torch.arange(60.0).reshape(2, 30)
+
+
+@pytest.mark.parametrize("odd", [
+    torch.as_strided(GRID, (1,), (30,)), torch.as_strided(GRID, (1, 1), (7, 9)), torch.as_strided(GRID, (1, 3), (30, 1)),
+    GRID[:1, 5:6].t(), GRID[:, 3], GRID[:0], torch.ones(1, 1).expand(4, 5), torch.ones(3, requires_grad=True),
+    torch.view_as_complex(torch.ones(3, 2)).conj().imag, GRID.t(), torch.tensor(3.0)], ids=range(11))
+@pytest.mark.parametrize("dtype", [None, torch.int64, torch.bfloat16, torch.bool])
+def test_whatever_its_strides_a_tensor_arrives_as_its_values(odd, dtype):
+    """A tensor of one element may have any strides and yet be called contiguous."""
+    given_ = odd if dtype is None else torch.as_strided(odd.detach().to(dtype), odd.shape, odd.detach().to(dtype).stride())
+    assert same(decode(encode(given_, lenient=True)), given_.detach())
+    assert changed(given_, given_.detach() + 1) == (odd.numel() > 0 or dtype is torch.bool) and not changed(given_, given_.detach().clone())
 
 
 @settings(max_examples=60, deadline=None)

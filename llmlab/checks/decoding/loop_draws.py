@@ -1,29 +1,30 @@
 """Checks of generate above temperature 0: the distribution of what it draws, and where its randomness comes from.
 
-One call has thousands of equal prompts, so its tokens are draws from one distribution. The thresholds are those of the
-check of `sample`, explained there.
+One call has hundreds of equal prompts, so its tokens are draws from one distribution. They are rejected by a bound that holds
+for so few draws too (`compare.types_p`, at the check of `sample`'s REJECT), and the laws are chosen such that it sees the mistakes.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from llmlab.checks.compare import chi_square_p, mutation, raised, show
+from llmlab.checks.compare import chi_square_p, divergence, mutation, raised, show, types_p
 from llmlab.checks.decoding import fakes
-from llmlab.checks.decoding.sampling import LIKE, REJECT, SMALLEST
+from llmlab.checks.decoding.sampling import LIKE, REJECT
 from llmlab.checks.protocol import PASS, Call, Case, Event, Model, Output, Raised, Rng, Verdict
 
 GROUP = "sampling"
-ROWS = 2_500
+ROWS = 800
 VOCAB = 7
-SEEN = 200.0
-"""A wrong law adds at least this much to chi-square on average; about 75 of at most 6 degrees of freedom rejects."""
+SPARE = 50.0
+"""Nats by which draws from a wrong law lie beyond what rejects, on average: four standard deviations or more."""
 NAMED = 60.0
-"""The same between two wrong laws: enough to call the mistake by its own name, since p > LIKE is needed for that."""
+"""What a wrong law adds to chi-square against another: enough to call the mistake by its own name (p > LIKE)."""
 
 Row = list[float]
 
@@ -93,20 +94,19 @@ def wrong_laws(probs: torch.Tensor, t: float, k: int | None, p: float | None) ->
 
 
 def draw_logits(number: Callable[[], int], t: float, k: int | None, p: float | None) -> torch.Tensor:
-    """Logits (V,) that tell every wrong law from the right one, with no rare token and no cut near a threshold."""
+    """Logits (V,) that tell every wrong law from the right one, with no cut near a threshold."""
     generator = torch.Generator().manual_seed(number())
     while True:
         logits = torch.randn(VOCAB, generator=generator) * 1.2
         probs = logits.double().softmax(0)
         right = law(probs, t, k, p)
-        smallest = float(right[right > 0].min())
-        if smallest * ROWS < 1.05 * SMALLEST or int((right > 0).sum()) < 2:
+        if int((right > 0).sum()) < 2:
             continue
         wrong = wrong_laws(probs, t, k, p)
         told = {name: other for name, other, _ in reversed(wrong) if name in needed(t, k, p)}
         if _near(best(heated(probs, t), k), p):
             continue
-        seen = all(distance(other, right) * ROWS > SEEN for other in told.values())
+        seen = all(seen_in(other, right) for other in told.values())
         seen = seen and all(int((other > 0).sum()) > 1 for other in told.values())
         if seen and all(distance(a, b) * ROWS > NAMED for a, b in itertools.permutations(told.values(), 2)):
             return logits
@@ -117,6 +117,16 @@ def needed(t: float, k: int | None, p: float | None) -> set[str]:
     if p:
         return {"truncates-before-temperature", "top-p-before-top-k" if k else "generate-ignores-p"}
     return {"ignores-temperature", "multiplies-by-temperature", *(["generate-ignores-k"] if k else [])}
+
+
+def seen_in(wrong: torch.Tensor, right: torch.Tensor) -> bool:
+    """True if ROWS draws from `wrong` are rejected as draws from `right`, with SPARE to spare."""
+    allowed = wrong * (right > 0)
+    if float(wrong.sum() - allowed.sum()) * ROWS > SPARE:  # a token that `right` rules out comes all but surely
+        return True
+    kinds = int((right > 0).sum())
+    limit = math.log(math.comb(ROWS + kinds - 1, kinds - 1)) - math.log(REJECT)
+    return ROWS * divergence(allowed / allowed.sum(), right) > limit + SPARE
 
 
 def distance(wrong: torch.Tensor, right: torch.Tensor) -> float:
@@ -143,7 +153,7 @@ def pairs_case(number: Callable[[], int], t: float) -> Case:
     """Two new tokens a row, k = 2: the second depends on the first, and is a draw of its own."""
     generator = torch.Generator().manual_seed(number())
     laws, joint = {}, torch.zeros(VOCAB, VOCAB, dtype=torch.float64)
-    while float(joint[joint > 0].min() if bool((joint > 0).any()) else 0) * ROWS < 1.05 * SMALLEST:
+    while float(joint[joint > 0].min() if bool((joint > 0).any()) else 0) < 0.1:
         laws = {token: torch.randn(VOCAB, generator=generator) for token in range(VOCAB)}
         second = torch.stack([law(laws[token].double().softmax(0), t, 2, None) for token in range(VOCAB)])
         joint = second[2].unsqueeze(1) * second
@@ -189,7 +199,7 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event], read: 
 
 
 def drawn(expect: Draws, tokens: list[list[int]]) -> Verdict:
-    """Chi-square of the rows against the right law; the mistake is named if the counts fit its law instead."""
+    """The rows against the right law; the mistake is named if the counts fit its law instead."""
     bad = Verdict(False, f"Every row should have {expect.steps} new token(s) in 0..{VOCAB - 1}.", got=show(tokens[0]))
     if set(map(len, tokens)) != {expect.steps}:
         return bad
@@ -201,11 +211,11 @@ def drawn(expect: Draws, tokens: list[list[int]]) -> Verdict:
         return bad
     codes = (drawn * VOCAB ** torch.arange(expect.steps - 1, -1, -1)).sum(1)
     counts = torch.bincount(codes, minlength=VOCAB**expect.steps)
-    p_value = chi_square_p(counts, expect.right)
+    p_value = types_p(counts, expect.right)
     if p_value >= REJECT:
         return PASS
     wanted, got = show((expect.right * len(tokens)).round()), show(counts)
-    said = f"(chi-square p = {p_value:.1g} over {len(tokens)} rows)"
+    said = f"(p < {p_value:.1g} over {len(tokens)} rows)"
     if bool((codes == codes[0]).all()):
         if int(codes[0]) == int(expect.right.argmax()):
             return Verdict(False, f"Every row got the most likely tokens: above temperature 0, draw. {said}", wanted, got,
