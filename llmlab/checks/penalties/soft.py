@@ -52,6 +52,7 @@ def draw(generator: torch.Generator, shape: tuple[int, int], prompt: int, new: i
     rows = []
     while len(rows) < shape[0]:
         logits = torch.randn(shape[1], generator=generator, dtype=torch.float64) * 2
+        logits += 0.06 * logits.sign()  # no logit so near 0 that its sign hardly matters
         tokens = torch.randint(pool, (prompt + new,), generator=generator)
         if telling(logits.tolist(), tokens[:prompt].tolist(), tokens[prompt:].tolist()):
             rows.append((logits, tokens[:prompt], tokens[prompt:]))
