@@ -16,7 +16,7 @@ from typing import Any
 from nbgrader.api import Gradebook
 
 from llmlab.grading.exports.cells import clean
-from llmlab.grading.ledger import CRASHED, MEMORY, MISSING, QUEUED, TIMEOUT, UNREADABLE, Ledger
+from llmlab.grading.ledger import CRASHED, MEMORY, MISSING, QUEUED, REFUSED, TIMEOUT, UNREADABLE, Ledger
 from llmlab.grading.places import Desk
 from llmlab.grading.quarantine import QUARANTINE
 from llmlab.grading.standing import span
@@ -126,7 +126,7 @@ def figures(at: Desk, gradebook: Gradebook, rows: Sequence[Row]) -> Figures:
         distribution([totals[name] for name in graded], rows[0].max_points if rows else 0.0),
         _questions(graded.values(), cells),
         _misconceptions(cells),
-        [row for row in rows if row.status == MISSING and row.student not in graded],
+        [row for row in rows if row.status in (MISSING, REFUSED) and row.student not in graded],
         [
             Late(name, span(one.total_seconds_late), float(one.late_submission_penalty or 0.0))
             for name, one in sorted(graded.items())

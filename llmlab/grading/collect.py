@@ -8,7 +8,8 @@ student writes decides neither.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,7 +74,40 @@ def collect(
     kind: one of sources.KINDS. received: when all of it arrived, if the instructor knows. listed: the
     platform's list, with persons and times. student: whose it is, for one student's archive.
     """
-    now = now or datetime.now(UTC)
+    with alone(desk.ledger.parent / ".collecting"):
+        return _collect(desk, path, kind, received, listed, student, progress, now or datetime.now(UTC))
+
+
+@contextmanager
+def alone(file: Path) -> Iterator[None]:
+    """Nobody else is in here meanwhile: two at once could give two attempts the same number. Raises CourseError.
+
+    The lock goes with its process, however that ends. Where the system has no such locks (Windows), nothing is locked.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("ab") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CourseError("Another `llmlab collect` is at work on this course. Run this one when it has ended.") from None
+        yield
+
+
+def _collect(
+    desk: Desk,
+    path: Path,
+    kind: str,
+    received: datetime | None,
+    listed: Path | None,
+    student: str,
+    progress: Progress | None,
+    now: datetime,
+) -> Collected:
     _check(path, kind, received, student, now)
     table = read_list(listed, deadlines.timezone(desk.root / deadlines.FILE)) if listed else None
     people = People(roster.read(desk.roster), table)

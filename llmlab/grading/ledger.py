@@ -26,6 +26,8 @@ QUEUED, RUNNING, GRADED = "queued", "running", "graded"
 TIMEOUT, MEMORY, CRASHED = "timeout", "memory", "crashed"
 UNREADABLE, MISSING, MANUAL = "unreadable", "missing", "needs manual"
 REFUSED = "refused"
+LATE = "too-late"
+"""The record of a student all of whose work came too late to count."""
 FINAL = (GRADED, TIMEOUT, MEMORY, CRASHED, UNREADABLE, MISSING)
 """The states in which a module needs no more work, as long as its key stays the same."""
 
@@ -78,6 +80,10 @@ class Ledger:
             text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
             # what a power cut takes from the ledger is made anew: it is not worth waiting for the disk here
             write_atomic(self.file(student, record), text.encode("utf-8", "replace"), durable=False)
+
+    def drop(self, student: str, record: str) -> None:
+        """Forget a record, if there is one."""
+        self.file(student, record).unlink(missing_ok=True)
 
     def students(self) -> list[str]:
         """Everybody of whom the ledger knows, sorted."""

@@ -19,11 +19,11 @@ from llmlab.grading.course import Course, CourseError
 from llmlab.grading.export import export
 from llmlab.grading.feedback import feedback
 from llmlab.grading.intake import entries
-from llmlab.grading.ledger import Ledger
+from llmlab.grading.ledger import LATE, Ledger
 from llmlab.grading.nbgrader_api import Nbgrader
 from llmlab.grading.places import desk
 from llmlab.grading.release import release
-from llmlab.grading.run import Progress, Run
+from llmlab.grading.run import TOO_LATE, Progress, Run
 from llmlab.grading.summary import Summary
 from llmlab.grading.verdicts import Examiner
 
@@ -52,16 +52,16 @@ def grade(lab: str, course: Course, inbox: Path | None = None, progress: Progres
     with nbgrader.gradebook() as gradebook:
         roster.enter(class_list, gradebook)
     examiner = Examiner(at, unprotected)
-    late: set[str] = set()
 
     def counted() -> Iterator[tuple[str, list[attempts.Attempt]]]:
         for student in students:
             found = attempts.of(at, student, inbox, terms)
             chosen = attempts.eligible(found, terms)
             if chosen:
+                ledger.drop(student, LATE)
                 yield student, chosen
             else:
-                late.add(student)
+                ledger.write(student, LATE, {"reason": TOO_LATE})
 
     hands = scheduler.choose(crew, workers, len(students) * len(at.modules))
     try:
@@ -70,4 +70,4 @@ def grade(lab: str, course: Course, inbox: Path | None = None, progress: Progres
     finally:
         hands.close()
         examiner.close()
-    return run.result(refused, late)
+    return run.result(refused)

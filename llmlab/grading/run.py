@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import replace
 from typing import Any
 
 from nbgrader.api import MissingEntry
@@ -19,7 +18,7 @@ from llmlab.grading.course import CourseError
 from llmlab.grading.deadlines import Terms
 from llmlab.grading.intake import Intake, read_attempt, store
 from llmlab.grading.jobs import Refused, display_order
-from llmlab.grading.ledger import CRASHED, QUEUED, REFUSED, RUNNING, Ledger, digest
+from llmlab.grading.ledger import CRASHED, QUEUED, RUNNING, Ledger, digest
 from llmlab.grading.nbgrader_api import Nbgrader
 from llmlab.grading.places import Desk
 from llmlab.grading.scheduler import Crew
@@ -178,10 +177,8 @@ class Run:
             except MissingEntry:
                 return False
 
-    def result(self, refused: list[tuple[str, str]], late: set[str]) -> summary.Summary:
-        """A row for everybody; who only handed in work that came too late to count is refused, not missing."""
+    def result(self, refused: list[tuple[str, str]]) -> summary.Summary:
+        """A row for everybody."""
         with self.nbgrader.gradebook() as gradebook:  # a person may have given points since
             late_penalty.assess(gradebook, self.desk.lab, self.terms)
-        rows = [replace(row, status=REFUSED, reason=TOO_LATE) if row.student in late else row
-                for row in summary.rows(self.desk, self.nbgrader, refused)]
-        return summary.Summary(self.desk.lab, tuple(rows), self.examined, self.recorded)
+        return summary.Summary(self.desk.lab, summary.rows(self.desk, self.nbgrader, refused), self.examined, self.recorded)

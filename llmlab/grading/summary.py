@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nbgrader.api import Gradebook, MissingEntry
 
 from llmlab.grading import roster
-from llmlab.grading.ledger import CRASHED, GRADED, MANUAL, MISSING, QUEUED, REFUSED, Ledger
+from llmlab.grading.ledger import CRASHED, GRADED, LATE, MANUAL, MISSING, QUEUED, REFUSED, Ledger
 from llmlab.grading.nbgrader_api import Nbgrader
 from llmlab.grading.places import Desk
 
@@ -95,7 +95,10 @@ def _row(
         submission = gradebook.find_submission(lab, name)
     except MissingEntry:
         submission = None
+    late = str(ledger.read(name, LATE).get("reason", ""))
     if submission is None:
+        if late:
+            return Row(name, REFUSED, 0.0, total, reason=late, **names)
         if told or ledger.read(name, "intake"):
             return Row(
                 name, QUEUED, 0.0, total, reason="not in the gradebook yet: run `llmlab grade` again", **names
@@ -113,5 +116,7 @@ def _row(
     off = sum(notebook.late_submission_penalty or 0.0 for notebook in submission.notebooks)
     if off:
         reason = "; ".join(filter(None, [reason, f"{off:g} points off for lateness"]))
+    if late:  # it was graded when the terms were others
+        status, reason = REFUSED, late
     points = max(0.0, float(submission.score) - off)
     return Row(name, status, points, total, waiting, reason or "every point", **names)

@@ -152,7 +152,8 @@ def _entries(folder: Path, limit: int) -> Iterator[os.DirEntry]:
 
 def text_of(raw: bytes) -> tuple[str, str]:
     """Decoded text, and what had to be repaired ("" if nothing): byte order marks are dropped, UTF-16 is
-    known by its mark or its zeros, and what is not UTF-8 is read as Windows-1252 or Latin-1.
+    known by its mark or its zeros, and what is not UTF-8 is read as GB 18030 if most of what is not ASCII in
+    it then are common Chinese characters, else as Windows-1252 or Latin-1.
     """
     for mark, coding, name in BOMS:
         if raw.startswith(mark):
@@ -166,12 +167,39 @@ def text_of(raw: bytes) -> tuple[str, str]:
         return raw.decode("utf-8-sig"), "began with a byte order mark" if marked else ""
     except UnicodeDecodeError:
         pass
+    if chinese := _gb18030(raw):
+        return chinese, "was not UTF-8 and was read as GB 18030"
     if re.search(rb"[\x80-\x9f]", raw):  # control characters in Latin-1, quotation marks on Windows
         try:
             return raw.decode("cp1252"), "was not UTF-8 and was read as Windows-1252"
         except UnicodeDecodeError:
             pass
     return raw.decode("latin-1"), "was not UTF-8 and was read as Latin-1"
+
+
+def _gb18030(raw: bytes) -> str:
+    """The text of GBK or GB 18030, "" if it does not look like any.
+
+    Two bytes of Latin text seldom make a common character: the 3,755 of GB 2312's first level (first byte B0 to D7).
+
+    >>> _gb18030("# 温度采样".encode("gbk")), _gb18030("naïve café".encode("latin-1"))
+    ('# 温度采样', '')
+    """
+    try:
+        text = raw.decode("gb18030")
+    except UnicodeDecodeError:
+        return ""
+    strange = [char for char in text if ord(char) > 127]
+    common = sum(_is_common(char) for char in strange)
+    return text if len(strange) >= 2 and common >= 0.6 * len(strange) else ""
+
+
+def _is_common(char: str) -> bool:
+    """True for Chinese characters of GB 2312's first level, and Chinese punctuation."""
+    if char in "，。、；：？！（）《》“”‘’—…":
+        return True
+    coded = char.encode("gb2312", "ignore")
+    return len(coded) == 2 and 0xB0 <= coded[0] <= 0xD7
 
 
 def module_bytes(raw: bytes) -> tuple[bytes, str]:

@@ -213,9 +213,11 @@ def changed(before: Any, now: Any) -> bool:
     if isinstance(before, list) and wire.token_ids(before) is not None:
         return type(now) is not list or wire.token_ids(now) is None or before != now
     if isinstance(before, (list, tuple)):
-        return len(before) != len(now) or any(changed(a, b) for a, b in zip(before, now, strict=True))
+        return type(now) is not type(before) or len(before) != len(now) or any(changed(a, b) for a, b in zip(before, now, strict=True))
     if isinstance(before, dict):
-        return before.keys() != now.keys() or any(changed(before[key], now[key]) for key in before)
+        return type(now) is not dict or before.keys() != now.keys() or any(changed(before[key], now[key]) for key in before)
+    if isinstance(before, (bool, int, float, str, bytes, type(None))):
+        return type(now) is not type(before) or (now != before and before == before)  # NaN is as it was
     return False
 
 

@@ -270,3 +270,14 @@ def test_slow_code_has_its_full_time_for_each_case(toy, monkeypatch):
     monkeypatch.setattr(requests, "BATCH_SECONDS", 0.5)
     found = toy("import time, torch\ndef f(n):\n    time.sleep(0.15)\n    return torch.tensor(n)\n", *counting_cases(6, seconds=10))
     assert found.status == "ok"
+
+
+@pytest.mark.parametrize(("given", "change", "seen"), [
+    ([0.5, 0.25], "x.sort()", True), ([0.5, float("nan")], "x.sort", False), ([1, 2], "x.append(3)", True),
+    ([[1.5], [2.5]], "x[0].clear()", True), ({"a": [1.0]}, "x['a'].pop()", True), ({"a": "b"}, "x['a'] = 'c'", True),
+    ([None, "a"], "x[0] = 'a'", True), ([(1, "a"), (2, "b")], "x.reverse()", True), ([1.0, 2.0], "x[0] = 1", True),
+    ([b"a", b"b"], "list(x)", False), ([torch.zeros(2), 1.0], "x[0].add_(1)", True)])
+def test_changes_inside_containers_are_seen(toy, given, change, seen):
+    found = toy(f"import torch\ndef f(x):\n    {change}\n    return torch.tensor(1)\n", toy_case(given))
+    assert found.status == ("wrong" if seen else "ok"), found.failure
+    assert not seen or found.failure.misconception == "changes-its-input"
