@@ -17,7 +17,8 @@ from llmlab.checks.protocol import Model
 Next = Callable[[tuple[int, ...]], torch.Tensor]
 """Logits (V,) of the token after these real tokens."""
 
-MOST_CALLS, MOST_COLUMNS = 300, 200
+MOST_CALLS, MOST_COLUMNS = 60, 200
+"""Of one model in a case. Right code makes about ten calls; what calls without end is stopped early."""
 MOST_QUESTIONS = 24
 """Whole questions kept by one model; a case asks about ten."""
 

@@ -189,13 +189,22 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event], read: 
     results = []
     for output in outputs:
         if isinstance(output, Raised):
-            return raised(output)
+            return _alone(events, rows) or raised(output)
         got, form = read(output.value, rows)
         if form:
             return Verdict(False, f"The result has another form: {form}.", got=show(output.value))
         results.append([tokens for tokens, _ in got])
     verdict = seeds(results) if isinstance(case.expect, SameSeed) else drawn(case.expect, results[0])
     return verdict if not verdict.ok else mutation(outputs[0])
+
+
+def _alone(events: Sequence[Event], rows: int) -> Verdict | None:
+    """Names the mistake if the model was asked about one row at a time, and so too often."""
+    calls = [len(event.data["ids"]) for event in events]
+    if len(calls) > 1 and set(calls) == {1}:
+        return Verdict(False, f"The model was called {len(calls)} times on one row each, with {rows} prompts given: feed all rows in "
+                       "one batch.", misconception="one-row-at-a-time")
+    return None
 
 
 def drawn(expect: Draws, tokens: list[list[int]]) -> Verdict:

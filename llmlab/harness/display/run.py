@@ -43,6 +43,7 @@ def prepare() -> None:
     os.environ.update(
         MPLCONFIGDIR=folder,
         IPYTHONDIR=folder,
+        XDG_CACHE_HOME=folder,  # of fontconfig, which else complains on the screen
         TOKENIZERS_PARALLELISM="false",
         MPLBACKEND="module://matplotlib_inline.backend_inline",
     )
