@@ -8,14 +8,8 @@ import ast
 import difflib
 from collections.abc import Iterable
 
-from llmlab._finder import LAB_MODULES, PACKAGE
+from llmlab._finder import LAB_MODULES, LABS, PACKAGE
 from llmlab.cli.console import Stop
-
-_LABS = {"lab1": ("decoding", "penalties")}
-LABS: dict[str, tuple[str, ...]] = {
-    lab: tuple(module for module in modules if module in LAB_MODULES) for lab, modules in _LABS.items()
-}
-"""Lab -> its modules. A test holds this against the checks, which say it for each task but need torch."""
 
 
 def functions(module: str) -> list[str]:
