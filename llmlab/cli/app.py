@@ -60,6 +60,9 @@ def top(
 @app.command(rich_help_panel=STUDENT)
 def start(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder to make or to complete.")],
+    labs: Annotated[
+        list[str] | None, typer.Argument(metavar="[LAB]...", help="Only these labs; all by default.")
+    ] = None,
 ) -> None:
     """Make a workspace: modules to fill in, the notebooks of released labs, llmlab.toml.
 
@@ -67,11 +70,12 @@ def start(
 
     \b
     llmlab start my-labs
-    llmlab start .              here
+    llmlab start my-labs lab2   only this lab
+    llmlab start . lab3         add a lab to the workspace here
     """
-    from llmlab.cli import spoken, workspace
+    from llmlab.cli import names, spoken, workspace
 
-    root, changes = workspace.start(folder)
+    root, changes = workspace.start(folder, [names.lab(lab) for lab in labs or []])
     spoken.started(root, changes)
 
 
@@ -94,7 +98,7 @@ def update() -> None:
 @app.command(rich_help_panel=STUDENT)
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="MODULE[.TASK]", help="What to check; all by default.")
+        list[str] | None, typer.Argument(metavar="[LAB|MODULE[.TASK]]...", help="What to check; all by default.")
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Check again at every save, until Ctrl-C.")
@@ -103,10 +107,12 @@ def check(
 ) -> None:
     """Check the saved files: points, status, first failure, what to read.
 
-    Exit code 0: all right. 1: something is wrong or not written yet. 2: a name or a file is missing.
+    Without a name: the modules of this workspace; those not begun yet, or missing, are named in one line.
+    Exit code 0: all right. 1: something is wrong or not written yet. 2: what was named is missing.
 
     \b
-    llmlab check                        everything
+    llmlab check                        what you have begun
+    llmlab check lab2                   the modules of one lab
     llmlab check decoding               one module
     llmlab check decoding.top_p         one task, with every failure in full
     llmlab check decoding --watch       again at every save
