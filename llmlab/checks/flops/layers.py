@@ -66,7 +66,7 @@ def attention_wrong(model: Shape, batch: int, new: int, context: int) -> dict[st
             "projects-whole-context": (2 * batch * context * hidden * kv * size,
                                        "Keys and values of the whole context were computed. Those of older tokens are in the "
                                        "cache; only the new tokens are projected."),
-            "assumes-square-projection": (2 * rows * hidden * hidden,
+            "assumes-square-projection": (2 * rows * hidden * hidden if hidden != heads * size else NEVER,
                                           "The map was taken to be square. Its other side is kv_heads * head_dim."),
         }
     for name in ("scores", "values"):

@@ -77,7 +77,12 @@ def told(value: Any) -> str:
     value = plain(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}" if number(value) else f"an int of {value.bit_length()} bits"
-    return f"{value:,.8g}" if isinstance(value, float) else show(value)
+    if isinstance(value, float):
+        return f"{value:,.8g}"
+    try:
+        return show(value)
+    except ValueError:  # Python does not print integers of thousands of digits, not in a list either
+        return f"a {type(value).__name__} with a very large int in it"
 
 
 def compare(right: Right, got: Any, key: str = "") -> Verdict | None:
@@ -112,9 +117,9 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
         verdict = compare(right, got)
     elif not isinstance(got, dict):
         return Verdict(False, f"The result should be a dict with the keys {', '.join(right)}; got {type(got).__name__}.",
-                       "a dict", show(got))
+                       "a dict", told(got))
     elif missing := [key for key in right if key not in got]:
-        return Verdict(False, f"The dict lacks {', '.join(missing)}.", ", ".join(right), show(list(got)))
+        return Verdict(False, f"The dict lacks {', '.join(missing)}.", ", ".join(right), told(list(got)))
     else:
         found = (compare(want, got[key], key) for key, want in right.items())
         verdict = next((one for one in found if one), None)
