@@ -38,7 +38,7 @@ class Interval:
 def device(kernels: dict[str, Kernel], seed: int, **settings: float) -> Remote:
     """A simulated device for one run of a case."""
     return Remote("device", lambda: SimulatedDevice(kernels, seed, **settings), METHODS,
-                  {"name": "simulated asynchronous device", "asynchronous": True}, max_calls=2_000)
+                  {"name": "simulated asynchronous device", "asynchronous": True}, max_calls=500)
 
 
 def journal(events: Sequence[Event]) -> list[Op]:

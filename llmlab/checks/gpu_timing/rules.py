@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from llmlab.checks.gpu_timing.journal import EXECUTES, Interval, Op, done, inside, intervals, unreached
 
 Named = tuple[str, str] | None
+REFUSED = {"elapsed-before-completion", "captures-cold"}
+"""Mistakes that the device itself refuses; any other exception is told as it is."""
 
 
 @dataclass(frozen=True)

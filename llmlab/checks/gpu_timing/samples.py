@@ -106,13 +106,11 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
     got = numbers_of(last.value) if isinstance(last, Returned) else None
     asked = f"{expect.plan.repeats} times in milliseconds"
     what = show(last.value) if isinstance(last, Returned) else last.kind
-    if isinstance(last, Raised) and not any(op.raised for op in ops):
-        return raised(last)
     named = diagnose(ops, expect, got)
+    if isinstance(last, Raised) and not (named and named[0] in rules.REFUSED):
+        return raised(last)
     if named:
         return Verdict(False, named[1], asked, what, named[0])
-    if isinstance(last, Raised):
-        return raised(last)
     right = expect.right(ops)
     if got is not None and close(got, right):
         return PASS

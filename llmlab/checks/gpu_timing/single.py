@@ -82,10 +82,10 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
     asked = f"between {expect.low:.4f} and {expect.high:.4f} ms"
     got = number(getattr(last, "value", None))
     named = (host_rules if case.task == HOST else event_rules)(ops, expect)
+    if isinstance(last, Raised) and not (named and named[0] in rules.REFUSED):
+        return raised(last)
     if named:
         return Verdict(False, named[1], asked, show(getattr(last, "value", None)), named[0])
-    if isinstance(last, Raised):
-        return raised(last)
     if got is None:
         return Verdict(False, f"Return a number, got {type(last.value).__name__}.", asked, show(last.value))
     if expect.low - 1e-4 <= got <= expect.high + 1e-4:
