@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -36,8 +37,16 @@ def wrong(value, named: tuple[str, str]) -> tuple:
 
 
 def story(group: str, num_blocks: int, *lines: Line) -> list[Case]:
-    name = f"blocks{num_blocks}"
-    return stories.told(TASK, group, name, [New(name, "BlockAllocator", (num_blocks,))], lines,
+    """A story about a new allocator. Where a block is taken, one that is in use already is wrong by name."""
+    name, pool, known = f"blocks{num_blocks}", Pool(num_blocks), []
+    for line in lines:
+        if line.method == "allocate" and not line.refuses:
+            twice = [wrong(block, TWICE) for block, users in enumerate(pool.users) if users]
+            line = replace(line, wrong=[*line.wrong, *twice])
+        if not line.refuses:
+            getattr(pool, line.method)(*line.args)
+        known.append(line)
+    return stories.told(TASK, group, name, [New(name, "BlockAllocator", (num_blocks,))], known,
                         f"blocks = BlockAllocator({num_blocks})")
 
 
@@ -63,10 +72,10 @@ def counted(block: int, users: int, *known) -> Line:
 
 def order_stories() -> list[Case]:
     return [
-        *story(ORDER, 4, listed([0, 1, 2, 3]), take(0, wrong(3, STACK)), take(1), take(2), free(1),
-               listed([3, 1], wrong([1, 3], STACK)), take(3, wrong(1, STACK)), take(1), listed([])),
         *story(ORDER, 3, take(0, wrong(2, STACK)), take(1), take(2), free(2), free(0), free(1),
                take(2, wrong(1, STACK), wrong(0, LOWEST)), take(0), take(1), Line("num_free", (), 0)),
+        *story(ORDER, 4, listed([0, 1, 2, 3]), take(0, wrong(3, STACK)), take(1), take(2), free(1),
+               listed([3, 1], wrong([1, 3], STACK)), take(3, wrong(1, STACK)), take(1), listed([])),
     ]
 
 

@@ -106,9 +106,9 @@ class World:
         if alias:
             return alias
         if method == "append":
-            early = self._needless(before, name, value)
-            if early:
-                return early
+            copied = self._copying(before, name, value)
+            if copied:
+                return copied
         broken = check_integrity(snapshot, {who: len(text) for who, text in self.texts.items()}, self.size, method)
         if broken:
             return broken
@@ -138,16 +138,19 @@ class World:
                 return "tokens-aliased", f"{who!r} grew together with {name!r}: both hold the same list of tokens."
         return None
 
-    def _needless(self, before: dict, name: str, value: Any) -> Wrong | None:
-        """A copy that was not asked for."""
+    def _copying(self, before: dict, name: str, value: Any) -> Wrong | None:
+        """A copy that was not needed, or one that was and is missing."""
         table, now = before["tables"][name], self.last["tables"].get(name, [])
         users = sum(table[-1] in other for other in before["tables"].values())
         full = (len(self.texts[name]) - 1) % self.size == 0
         if full and (value is not None or now[:len(table)] != table):
             return "copies-full-block", ("The last block was full, so nothing more is written to it: it stays shared, and a "
                                          "new block follows.")
-        if not full and users == 1 and now != table:
+        if not full and users == 1 and now != table and len(now) == len(table):
             return "copies-unshared-block", "The last block has no other user: write to it, without a copy."
+        if not full and users > 1 and now == table:
+            return "copy-on-write-forgotten", ("The last block is shared, and the new token goes into it: another sequence "
+                                               "will read it, or write its own there. Copy the block first.")
         return None
 
     def _order(self, before: dict, now: dict, name: str) -> Wrong | None:
@@ -214,9 +217,6 @@ class World:
         if method == "append":
             old = before["tables"][name][-1]
             now = self.last["tables"][name][-1]
-            if value is None and who != name:
-                return "copy-on-write-forgotten", ("The last block is shared, and the new token was written into it: another "
-                                                   f"sequence reads it now. Copy the block first. {where}")
             if value is None and old != now:
                 return "copy-not-reported", ("The sequence has a new last block, but append did not say what to copy into it: "
                                              f"the tokens before are missing. {where}")

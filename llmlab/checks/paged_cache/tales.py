@@ -70,10 +70,6 @@ def hit_tales() -> list[Case]:
             line("add", "b", [1, 2, 3, 4, 6], want=4, wrong=[(0, *MISSED), (2, *ALONE)], tables={"a": [0, 1, 2], "b": [0, 1, 3]}),
             line("add", "c", [1, 2, 7], want=2, wrong=[(0, *MISSED)]), line("add", "d", [3, 4, 1], want=0, free=[7]),
             line("free", "a", free=[7, 2]), line("append", "b", 7, want=None), line("free", "b", free=[7, 2, 3, 1])]),
-        tale(HITS, 6, 2, True, [
-            line("add", "a", [1, 2, 3, 4], want=0), line("add", "b", [1, 2, 3, 4], want=2, wrong=[(0, *MISSED)], tables={"a": [0, 1], "b": [0, 2]}),
-            line("append", "b", 5, want=None), line("append", "a", 6, want=None, tables={"a": [0, 1, 4], "b": [0, 2, 3]})],
-             "a prompt that is cached to its end"),
         tale(HITS, 8, 2, True, [
             line("add", "a", [1, 2, 3, 4, 5], want=0), line("free", "a", free=[3, 4, 5, 6, 7, 2, 1, 0]),
             line("add", "b", [1, 2, 3, 4, 9], want=4, wrong=[(0, *FORGOT), (2, *ALONE)], tables={"b": [0, 1, 3]}, free=[4, 5, 6, 7, 2])],
@@ -88,6 +84,10 @@ def hit_tales() -> list[Case]:
             line("add", "a", [1, 2, 3], want=0), line("add", "b", [1, 2, 3], want=2, wrong=[(0, *MISSED)], tables={"a": [0, 1], "b": [0, 2]}),
             line("append", "a", 9, want=None), line("append", "b", 8, want=None), line("add", "c", [2, 1, 3], want=0)],
              "a partial block is nobody else's"),
+        tale(HITS, 6, 2, True, [
+            line("add", "a", [1, 2, 3, 4], want=0), line("add", "b", [1, 2, 3, 4], want=2, wrong=[(0, *MISSED)], tables={"a": [0, 1], "b": [0, 2]}),
+            line("append", "b", 5, want=None), line("append", "a", 6, want=None, tables={"a": [0, 1, 4], "b": [0, 2, 3]})],
+             "a prompt that is cached to its end"),
         tale(HITS, 6, 2, False, [line("add", "a", [1, 2, 3], want=0), line("add", "b", [1, 2, 3], want=0, tables={"a": [0, 1], "b": [2, 3]})],
              "no prefix caching"),
     ]
