@@ -179,15 +179,19 @@ def doctor() -> None:
 
 
 @app.command(rich_help_panel=TEACHER)
-def release(lab: Lab, course: CourseDir = "") -> None:
+def release(
+    lab: Annotated[str, typer.Argument(metavar="[LAB]", help="A lab, such as lab1; all by default.")] = "",
+    course: CourseDir = "",
+) -> None:
     """Make what students receive: the notebook without solutions, and the modules to fill in.
 
     \b
     llmlab release lab1
+    llmlab release              every lab
     """
     from llmlab.cli import instructor, names
 
-    raise typer.Exit(instructor.release(names.lab(lab), course))
+    raise typer.Exit(instructor.release(names.lab(lab) if lab else "", course))
 
 
 @app.command(rich_help_panel=TEACHER)

@@ -5,7 +5,6 @@ from rich.console import Console
 
 from llmlab.grading import hidden, sample_class
 from llmlab.grading.places import Desk, desk
-from llmlab.grading.release import release
 from tests.grading import lab_text
 
 
@@ -25,15 +24,14 @@ def small(tmp_path, few_tasks):
 
 
 @pytest.fixture
-def released(small):
+def released(tmp_path, few_tasks):
     """The desk of a released lab in a course of the test's own."""
-    release("lab1", small)
-    return desk("lab1", small)
+    return desk("lab1", lab_text.released_course(tmp_path / "course"))
 
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory, few_tasks):
     """(desk, summary) of the sample class after release, grade, feedback and export."""
-    where = lab_text.small_course(tmp_path_factory.mktemp("class") / "course")
+    where = lab_text.released_course(tmp_path_factory.mktemp("class") / "course")
     summary = sample_class.run(where, console=Console(quiet=True))
     return desk("lab1", where), summary
