@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from llmlab.checks.protocol import Task
 from llmlab.grading import answers, scaffold, variants
 from llmlab.grading.places import Desk
 
@@ -249,21 +250,25 @@ def {name}(*args, **kwargs):
 """
 
 
+def uncalled(make: Maker) -> list[Task]:
+    """The tasks that no other function of their module calls: what goes wrong in one goes wrong in no other."""
+    calls = {module: called(source) for module, source in make.solved.items()}
+    return [task for task in make.desk.tasks if task.function not in calls[task.module]]
+
+
 def endless_loop(make: Maker, rng: random.Random) -> dict[str, bytes]:
     """One function never returns. Every case group waits for its time limit, so it is one with few groups
     and no callers.
     """
-    calls = {module: called(source) for module, source in make.solved.items()}
-    alone = [task for task in make.desk.tasks if task.function not in calls[task.module]]
-    task = min(alone, key=lambda task: len(task.groups))
+    task = min(uncalled(make), key=lambda task: len(task.groups))
     loop = f"\n\ndef {task.function}(*args, **kwargs):\n    while True:\n        pass\n".encode()
     files = make.modules({task.module: lambda source: source + loop})
     return files | {make.desk.notebook: make.notebook(rng, right=0.8, written=1)}
 
 
 def process_exit(make: Maker, rng: random.Random) -> dict[str, bytes]:
-    """The last function of the last module ends its process."""
-    task = make.desk.tasks[-1]
+    """The last function, of those without callers, ends its process."""
+    task = uncalled(make)[-1]
     leave = f"\n\ndef {task.function}(*args, **kwargs):\n    import os\n\n    os._exit(3)\n".encode()
     files = make.modules({task.module: lambda source: source + leave})
     return files | {make.desk.notebook: make.notebook(rng, right=0.8, written=1)}
