@@ -8,7 +8,8 @@ from llmlab.checks.paged_cache import allocator, attention, keys, manager, slots
 from llmlab.checks.protocol import Case, Event, Output, Task, Verdict
 
 PARTS = (allocator, slots, attention, keys, manager)
-TASKS: tuple[Task, ...] = (*allocator.TASKS, *slots.TASKS[:1], *attention.TASKS, *keys.TASKS, *manager.TASKS, *slots.TASKS[1:])
+TASKS: tuple[Task, ...] = (*allocator.TASKS, *slots.TASKS[:1], *attention.TASKS, *keys.TASKS, *manager.TASKS,
+                           *slots.TASKS[1:])
 _PART = {task.id: part for part in PARTS for task in part.TASKS}
 
 

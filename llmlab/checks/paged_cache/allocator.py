@@ -17,17 +17,23 @@ ORDER, COUNTS, REFUSED = "the free list", "reference counts", "double free and o
 TASKS = (Task(TASK, "lab4", "hand out block ids from a queue and count the users of each",
               {ORDER: 2, COUNTS: 2, REFUSED: 2}, "part3/paged-cache.html#sec-block-allocator"),)
 
-STACK = ("last-freed-first", "The block that was freed last was handed out first. The free list is a queue: freed blocks go "
+STACK = ("last-freed-first", "The block that was freed last was handed out first. The free list is a queue: freed "
+                             "blocks go "
          "to its end, and the one that has been free for the longest time is used first.")
-LOWEST = ("lowest-id-first", "The smallest free id was handed out. The free list is a queue: freed blocks go to its end.")
+LOWEST = ("lowest-id-first", "The smallest free id was handed out. The free list is a queue: freed blocks go to "
+                             "its end.")
 TWICE = ("hands-out-twice", "This block has a user already: it was handed out a second time.")
-SHARED_FREED = ("frees-shared-block", "One of two users freed the block, and it went to the free list, while the other one "
+SHARED_FREED = ("frees-shared-block", "One of two users freed the block, and it went to the free list, while the "
+                                      "other one "
                 "still reads it. Only the last user's free puts it there.")
-STAYS_FREE = ("shared-block-stays-free", "A free block was shared and is in use again, but it is still on the free list: it "
+STAYS_FREE = ("shared-block-stays-free", "A free block was shared and is in use again, but it is still on the free "
+                                         "list: it "
               "will be handed out, and its content overwritten.")
-DOUBLE = ("accepts-double-free", "a block that is free was freed again, and nothing was said. It would get on the free list "
+DOUBLE = ("accepts-double-free", "a block that is free was freed again, and nothing was said. It would get on the "
+                                 "free list "
           "twice, and two sequences would write into it.")
-NEGATIVE = ("accepts-negative-id", "block -1 was accepted: a list counts a negative index from its end, so another block was "
+NEGATIVE = ("accepts-negative-id", "block -1 was accepted: a list counts a negative index from its end, so another "
+                                   "block was "
             "meant than the one that exists.")
 HALF = ("changes-before-raising", "the call raised, but it had changed something by then.")
 
@@ -81,10 +87,12 @@ def order_stories() -> list[Case]:
 
 def count_stories() -> list[Case]:
     return [
-        *story(COUNTS, 4, take(0), share(0), counted(0, 2), free(0), counted(0, 1), listed([1, 2, 3], wrong([1, 2, 3, 0], SHARED_FREED)),
+        *story(COUNTS, 4, take(0), share(0), counted(0, 2), free(0), counted(0, 1),
+               listed([1, 2, 3], wrong([1, 2, 3, 0], SHARED_FREED)),
                free(0), counted(0, 0), listed([1, 2, 3, 0])),
         *story(COUNTS, 3, take(0), take(1), free(0), free(1), listed([2, 0, 1]), share(0), counted(0, 1),
-               listed([2, 1], wrong([2, 0, 1], STAYS_FREE)), take(2), take(1, wrong(0, TWICE)), free(0), listed([0])),
+               listed([2, 1], wrong([2, 0, 1], STAYS_FREE)), take(2), take(1, wrong(0, TWICE)), free(0),
+               listed([0])),
         *story(COUNTS, 2, take(0), share(0), share(0), free(0), free(0), counted(0, 1),
                listed([1], wrong([1, 0], SHARED_FREED), wrong([1, 0, 0], SHARED_FREED)), take(1, wrong(0, TWICE))),
     ]
@@ -95,9 +103,11 @@ def refusal_stories() -> list[Case]:
                  otherwise=("hands-out-twice", "every block is in use, and still one was handed out."))
     return [
         *story(REFUSED, 2, take(0), take(1), empty, listed([], otherwise=HALF), counted(0, 1), free(0), take(0)),
-        *story(REFUSED, 3, take(0), free(0), Line("free", (0,), refuses=("ValueError",), names="0", otherwise=DOUBLE),
+        *story(REFUSED, 3, take(0), free(0), Line("free", (0,), refuses=("ValueError",), names="0",
+                                                  otherwise=DOUBLE),
                listed([1, 2, 0], wrong([1, 2, 0, 0], DOUBLE), otherwise=HALF), counted(0, 0, wrong(-1, HALF))),
-        *story(REFUSED, 3, Line("free", (2,), refuses=("ValueError",), names="2", otherwise=DOUBLE), listed([0, 1, 2], otherwise=HALF)),
+        *story(REFUSED, 3, Line("free", (2,), refuses=("ValueError",), names="2", otherwise=DOUBLE),
+               listed([0, 1, 2], otherwise=HALF)),
         *story(REFUSED, 5, take(0), take(1), take(2), take(3), take(4),
                Line("free", (-1,), refuses=("ValueError",), names="-1", otherwise=NEGATIVE),
                Line("share", (-2,), refuses=("ValueError",), names="-2", otherwise=NEGATIVE),

@@ -20,7 +20,8 @@ TASK = "paged_cache.BlockManager"
 TABLES, FORKS, REFUSED = "tables that grow", "forks and copy-on-write", "out of blocks, and other refusals"
 HITS, EVICTED, WALK = "prefix cache: hits", "prefix cache: eviction", "a random walk, checked after every step"
 TASKS = (Task(TASK, "lab4", "keep a block table for each sequence: add, append, fork, free, and share prefixes",
-              {TABLES: 2, FORKS: 3, REFUSED: 2, HITS: 3, EVICTED: 2, WALK: 3}, "part3/paged-cache.html#sec-block-manager"),)
+              {TABLES: 2, FORKS: 3, REFUSED: 2, HITS: 3, EVICTED: 2, WALK: 3},
+              "part3/paged-cache.html#sec-block-manager"),)
 
 
 class Tale:
@@ -29,16 +30,19 @@ class Tale:
     `after` has one entry for each line: what the tables and the free list must be then, as far as the story says it.
     """
 
-    def __init__(self, num_blocks: int, block_size: int, caching: bool, lines: Sequence[Line], after: Sequence[dict]):
+    def __init__(self, num_blocks: int, block_size: int, caching: bool, lines: Sequence[Line],
+                 after: Sequence[dict]):
         self.shape, self.lines, self.after = (num_blocks, block_size, caching), tuple(lines), tuple(after)
 
 
-def line(method: str, *args, want=stories.ANY, wrong: Sequence[tuple] = (), otherwise=("", ""), **after) -> tuple[Line, dict]:
+def line(method: str, *args, want=stories.ANY, wrong: Sequence[tuple] = (), otherwise=("", ""),
+         **after) -> tuple[Line, dict]:
     """A call and what holds after it: free=[...] for the free list, tables={...} for all tables."""
     return Line(method, args, want, wrong, otherwise), after
 
 
-def tale(group: str, num_blocks: int, block_size: int, caching: bool, told: Sequence[tuple[Line, dict]], title: str = "") -> Case:
+def tale(group: str, num_blocks: int, block_size: int, caching: bool, told: Sequence[tuple[Line, dict]],
+         title: str = "") -> Case:
     """One case on a trusted allocator."""
     lines = [one for one, _ in told]
     steps = [New("m", "BlockManager", (allocator(num_blocks), block_size, caching))]
@@ -46,7 +50,8 @@ def tale(group: str, num_blocks: int, block_size: int, caching: bool, told: Sequ
         steps += [Do("m", one.method, one.args), Do("m", "snapshot")]
     shown = title or "; ".join(one.text() for one in lines)
     made = f"BlockManager(allocator of {num_blocks} blocks, {block_size}, {caching})"
-    return Case(TASK, group, tuple(steps), Tale(num_blocks, block_size, caching, lines, [after for _, after in told]),
+    return Case(TASK, group, tuple(steps), Tale(num_blocks, block_size, caching, lines,
+                                                [after for _, after in told]),
                 f"{made}: {shown if len(shown) < 300 else f'{shown[:297]}...'}")
 
 
@@ -72,7 +77,8 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
         if not verdict.ok:
             said = "; ".join(earlier.text() for earlier in told.lines[max(0, i - 8):i])
             dots = "...; " if i > 8 else ""
-            return replace(verdict, message=f"{one.text()}{f', after {dots}{said},' if i else ''}: {verdict.message}")
+            return replace(verdict, message=f"{one.text()}{f', after {dots}{said},' if i else ''}: "
+                                            f"{verdict.message}")
     return PASS
 
 
@@ -81,7 +87,8 @@ def one_call(one: Line, after: dict, pair: Sequence[Output], world: World) -> Ve
     bad = next((output for output in pair if isinstance(output, Raised)), None)
     if bad:
         if DOUBLE_FREE in bad.message:
-            return Verdict(False, f"{bad.message}: its user freed it twice, or had never taken it.", misconception="frees-twice")
+            return Verdict(False, f"{bad.message}: its user freed it twice, or had never taken it.",
+                           misconception="frees-twice")
         return raised(bad)
     value, snapshot = pair[0].value, pair[1].value
     name = next(((name, words) for known, name, words in one.wrong if stories.same(value, known)), None)
@@ -91,10 +98,12 @@ def one_call(one: Line, after: dict, pair: Sequence[Output], world: World) -> Ve
     if name:
         return Verdict(False, name[1], repr(one.want), repr(value), name[0])
     if one.want is not stories.ANY and not stories.same(value, one.want):
-        return Verdict(False, one.otherwise[1] or "it gave something else.", repr(one.want), repr(value), one.otherwise[0])
+        return Verdict(False, one.otherwise[1] or "it gave something else.", repr(one.want), repr(value),
+                       one.otherwise[0])
     for key, want in after.items():
         if not stories.same(snapshot[key], want):
-            return Verdict(False, f"{'the free list' if key == 'free' else f'the {key}'} should be another.", f"{key} {want}",
+            return Verdict(False, f"{'the free list' if key == 'free' else f'the {key}'} should be another.",
+                           f"{key} {want}",
                            f"{key} {snapshot[key]}")
     return PASS
 

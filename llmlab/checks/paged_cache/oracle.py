@@ -14,15 +14,20 @@ from typing import Any
 Wrong = tuple[str, str]
 """A misconception's id ("" if it has no name) and what was done, in words."""
 
-TIMES = {"add": ("hit-does-not-count", "Blocks found in the prefix cache got a new user without `share`: when their first user "
+TIMES = {"add": ("hit-does-not-count", "Blocks found in the prefix cache got a new user without `share`: when "
+                                       "their first user "
                  "is finished they are handed out, and this sequence reads somebody else's text."),
-         "fork": ("fork-does-not-count", "The fork reads blocks whose reference count was not raised: when the first of the two "
+         "fork": ("fork-does-not-count", "The fork reads blocks whose reference count was not raised: when the "
+                                         "first of the two "
                   "is finished they are handed out, while the other still reads them."),
-         "free": ("freed-while-read", "A block was freed once too often: it is on the free list, or soon will be, while another "
+         "free": ("freed-while-read", "A block was freed once too often: it is on the free list, or soon will be, "
+                                      "while another "
                   "sequence still reads it."),
          "append": ("freed-while-read", "A block lost a user that still reads it.")}
-KEPT = {"free": ("never-freed", "The sequence is gone, but blocks of its table still count it as a user: they are lost for good."),
-        "append": ("copy-keeps-old-count", "The sequence has a block of its own now, but the block it left still counts it as a "
+KEPT = {"free": ("never-freed", "The sequence is gone, but blocks of its table still count it as a user: they are "
+                                "lost for good."),
+        "append": ("copy-keeps-old-count", "The sequence has a block of its own now, but the block it left still "
+                                           "counts it as a "
                    "user: it will never be free again. Free it once.")}
 
 
@@ -35,9 +40,11 @@ def well_formed(snapshot: Any, num_blocks: int) -> str:
     if not isinstance(snapshot, dict) or not {"tables", "lengths", "free", "counts"} <= snapshot.keys():
         return "snapshot() gives a dict with tables, lengths, free and counts; leave it as it was in the scaffold"
     tables, lengths = snapshot["tables"], snapshot["lengths"]
-    if not isinstance(tables, dict) or not all(isinstance(name, str) and isinstance(table, list) for name, table in tables.items()):
+    if not isinstance(tables, dict) or not all(isinstance(name, str) and isinstance(table, list) for name,
+                                               table in tables.items()):
         return "the tables should be lists of block ids, by name"
-    if not isinstance(lengths, dict) or not all(isinstance(name, str) and integer(n) for name, n in lengths.items()):
+    if not isinstance(lengths, dict) or not all(isinstance(name, str) and integer(n) for name,
+                                                n in lengths.items()):
         return "the lengths should be numbers of tokens, by name"
     for table in tables.values():
         if not all(integer(block) and 0 <= block < num_blocks for block in table):
@@ -50,7 +57,8 @@ def well_formed(snapshot: Any, num_blocks: int) -> str:
     return ""
 
 
-def check_integrity(snapshot: Mapping[str, Any], lengths: Mapping[str, int], block_size: int, did: str = "") -> Wrong | None:
+def check_integrity(snapshot: Mapping[str, Any], lengths: Mapping[str, int], block_size: int,
+                    did: str = "") -> Wrong | None:
     """The invariants of a block manager after any call: lengths, sizes of tables, reference counts, the free list.
 
     `lengths`: what the sequences' lengths should be; `did`: the method called last, which tells how a count went wrong.
@@ -64,10 +72,12 @@ def check_integrity(snapshot: Mapping[str, Any], lengths: Mapping[str, int], blo
         table, need = tables[name], -(-length // block_size)
         if len(set(table)) < len(table):
             return ("hit-handed-out-again" if did == "add" else "block-twice-in-a-table",
-                    f"the table of {name!r} is {table}: a block is in it twice. A hit may be free, and the next to be handed out; "
+                    f"the table of {name!r} is {table}: a block is in it twice. A hit may be free, and the next to "
+                    f"be handed out; "
                     "share the hits before you take new blocks.")
         if len(table) > need:
-            return "takes-block-early", (f"{name!r} has {length} tokens in {len(table)} blocks of {block_size}: a block is taken "
+            return "takes-block-early", (f"{name!r} has {length} tokens in {len(table)} blocks of {block_size}: a "
+                                         f"block is taken "
                                          "only when there is a token for it.")
         if len(table) < need:
             return "takes-block-late", f"{name!r} has {length} tokens, for which {len(table)} blocks of {block_size} are too few"
@@ -77,7 +87,8 @@ def check_integrity(snapshot: Mapping[str, Any], lengths: Mapping[str, int], blo
             name, words = TIMES.get(did, ("count-too-low", "A block has more users than it counts."))
             return name, f"{words} (block {block}: count {count}, in {users[block]} tables)"
         if count > users[block]:
-            name, words = KEPT.get(did, ("count-too-high", "A block counts more users than it has: it will never be free again."))
+            name, words = KEPT.get(did, ("count-too-high", "A block counts more users than it has: it will never "
+                                                           "be free again."))
             return name, f"{words} (block {block}: count {count}, in {users[block]} tables)"
     if sorted(free) != [block for block, count in enumerate(counts) if count == 0]:
         return "", f"the free list should hold the blocks without a user, and holds {free}"
@@ -132,7 +143,8 @@ class World:
     def _others_moved(self, before: dict, now: dict, name: str) -> Wrong | None:
         for who, table in now["tables"].items():
             if who != name and who in before["tables"] and table != before["tables"][who]:
-                return "table-aliased", (f"The table of {who!r} changed with that of {name!r}: both are the same list. A fork "
+                return "table-aliased", (f"The table of {who!r} changed with that of {name!r}: both are the same "
+                                         f"list. A fork "
                                          "gets a copy of the table.")
             if who != name and who in before["tables"] and now["lengths"].get(who) != before["lengths"].get(who):
                 return "tokens-aliased", f"{who!r} grew together with {name!r}: both hold the same list of tokens."
@@ -144,13 +156,14 @@ class World:
         users = sum(table[-1] in other for other in before["tables"].values())
         full = (len(self.texts[name]) - 1) % self.size == 0
         if full and (value is not None or now[:len(table)] != table):
-            return "copies-full-block", ("The last block was full, so nothing more is written to it: it stays shared, and a "
-                                         "new block follows.")
+            return "copies-full-block", ("The last block was full, so nothing more is written to it: it stays "
+                                         "shared, and a new block follows.")
         if not full and users == 1 and now != table and len(now) == len(table):
             return "copies-unshared-block", "The last block has no other user: write to it, without a copy."
         if not full and users > 1 and now == table:
-            return "copy-on-write-forgotten", ("The last block is shared, and the new token goes into it: another sequence "
-                                               "will read it, or write its own there. Copy the block first.")
+            return "copy-on-write-forgotten", ("The last block is shared, and the new token goes into it: another "
+                                               "sequence will read it, or write its own there. Copy the block "
+                                               "first.")
         return None
 
     def _order(self, before: dict, now: dict, name: str) -> Wrong | None:
@@ -159,8 +172,10 @@ class World:
         if now["free"] == before["free"] + gone[::-1] or len(gone) < 2:
             return None
         if now["free"] == before["free"] + gone:
-            return "frees-head-first", (f"The blocks {gone} were freed from the first to the last. Free the last one first: the end "
-                                        "of a prefix is worth nothing without its beginning, so it is to be evicted first.")
+            return "frees-head-first", (f"The blocks {gone} were freed from the first to the last. Free the last "
+                                        f"one first: the end "
+                                        "of a prefix is worth nothing without its beginning, so it is to be "
+                                        "evicted first.")
         return "", f"the free list should end in {gone[::-1]}, and is {now['free']}"
 
     def _write(self, method: str, name: str, value: Any, before: dict) -> Wrong | None:
@@ -194,11 +209,15 @@ class World:
         if not integer(value) or value < 0:
             return "", f"add gives the number of tokens that are cached, and gave {value!r}"
         if value % self.size or value > length:
-            return "partial-block-cached", (f"{value} tokens of {length} are said to be cached, with blocks of {self.size}. Only full "
-                                            "blocks go into the prefix cache: a partial one will still be written to.")
+            return "partial-block-cached", (f"{value} tokens of {length} are said to be cached, with blocks of "
+                                            f"{self.size}. Only full "
+                                            "blocks go into the prefix cache: a partial one will still be written "
+                                            "to.")
         if value == length:
-            return "nothing-left-to-compute", (f"All {length} tokens are said to be cached. The last one must be computed, since its "
-                                               "logits choose the next token: look up full blocks before the last token only.")
+            return "nothing-left-to-compute", (f"All {length} tokens are said to be cached. The last one must be "
+                                               f"computed, since its "
+                                               "logits choose the next token: look up full blocks before the last "
+                                               "token only.")
         if value and not self.caching:
             return "", f"{value} tokens are said to be cached, but prefix_caching is off"
         return None
@@ -218,7 +237,8 @@ class World:
             old = before["tables"][name][-1]
             now = self.last["tables"][name][-1]
             if value is None and old != now:
-                return "copy-not-reported", ("The sequence has a new last block, but append did not say what to copy into it: "
+                return "copy-not-reported", ("The sequence has a new last block, but append did not say what to "
+                                             "copy into it: "
                                              f"the tokens before are missing. {where}")
             if value is not None and tuple(value) == (now, old):
                 return "copy-reversed", f"The copy goes from the shared block to the new one: (source, target). {where}"
@@ -232,11 +252,14 @@ class World:
         """Why a block that was found in the prefix cache holds another text."""
         want = [tuple(text[:start + i + 1]) for i in range(self.size)]
         if want in self.held[block]:
-            return "stale-key", ("A block was found by the key of a text that it held once. It has been handed out since, and "
+            return "stale-key", ("A block was found by the key of a text that it held once. It has been handed out "
+                                 "since, and "
                                  f"overwritten: forget its key at that moment. {where}")
         if any(entry is None for entry in found):
             return "partial-block-cached", f"A block was found in the prefix cache that is not full. {where}"
         if [entry[-1] for entry in found] == text[start:start + self.size]:
-            return "key-without-parent", ("A block was found that holds the same tokens after another prefix. K and V depend on "
-                                          f"everything before: the key of the block before belongs into the key. {where}")
+            return "key-without-parent", ("A block was found that holds the same tokens after another prefix. K "
+                                          "and V depend on "
+                                          f"everything before: the key of the block before belongs into the key. "
+                                          f"{where}")
         return "finds-other-text", f"A block was found that holds other tokens: {[entry[-1] for entry in found]}. {where}"

@@ -24,15 +24,18 @@ TASKS = (
 Rule = Callable[[list[int], int, int], int]
 WRONG_SLOTS: dict[str, tuple[Rule, str]] = {
     "ignores-table": (lambda table, i, size: i,
-                      "The positions came back as slots, as in a contiguous cache. The table says which block they lie in."),
+                      "The positions came back as slots, as in a contiguous cache. The table says which block they "
+                      "lie in."),
     "forgets-offset": (lambda table, i, size: table[i // size] * size,
                        "Every position of a block got its first slot: add the offset i % block_size."),
     "forgets-block-size": (lambda table, i, size: table[i // size] + i % size,
                            "A block has block_size slots: block b begins at slot b * block_size."),
     "adds-position": (lambda table, i, size: table[i // size] * size + i,
-                      "The whole position was added to the start of the block. The offset within the block is i % block_size."),
+                      "The whole position was added to the start of the block. The offset within the block is i % "
+                      "block_size."),
     "swaps-quotient-and-remainder": (lambda table, i, size: table[(i % size) % len(table)] * size + i // size,
-                                     "Quotient and remainder were swapped: i // block_size picks the block, i % block_size the slot in it."),
+                                     "Quotient and remainder were swapped: i // block_size picks the block, i % "
+                                     "block_size the slot in it."),
 }
 
 
@@ -51,15 +54,19 @@ def slot_case(group: str, table: list[int], first: int, count: int, size: int, w
 
     wrong = {name: (outcome(rule), words) for name, (rule, words) in WRONG_SLOTS.items()}
     if first + count <= len(table) * size and first:
-        wrong["starts-at-zero"] = (outcome(slot, 0), "These are the slots of the first positions: the first one asked for is `first`.")
-    return Case(SLOTS, group, (Call("slot_mapping", (table, first, count, size)),), Expect(outcome(slot), wrong, why=why))
+        wrong["starts-at-zero"] = (outcome(slot, 0), "These are the slots of the first positions: the first one "
+                                                     "asked for is `first`.")
+    return Case(SLOTS, group, (Call("slot_mapping", (table, first, count, size)),),
+                Expect(outcome(slot), wrong, why=why))
 
 
 def used(tables: Sequence[Sequence[int]], lengths: Sequence[int], size: int) -> dict[str, int]:
     """What `usage` must give, by writing down every slot that a token lies in."""
-    taken = {slot(list(table), i, size) for table, length in zip(tables, lengths, strict=True) for i in range(length)}
+    taken = {slot(list(table), i, size) for table, length in zip(tables, lengths,
+                                                                 strict=True) for i in range(length)}
     blocks = {block for table in tables for block in table}
-    return {"tokens": sum(lengths), "allocated": len(blocks) * size, "filled": len(taken), "wasted": len(blocks) * size - len(taken)}
+    return {"tokens": sum(lengths), "allocated": len(blocks) * size, "filled": len(taken),
+            "wasted": len(blocks) * size - len(taken)}
 
 
 def wrong_usages(tables, lengths, size: int) -> list[tuple[dict[str, int], str, str]]:
@@ -71,40 +78,52 @@ def wrong_usages(tables, lengths, size: int) -> list[tuple[dict[str, int], str, 
         return new | {"wasted": new["allocated"] - new["filled"]} if "wasted" not in values else new
 
     return [
-        (other(filled=right["allocated"]), "reserved-as-used", "All slots of the blocks were counted as filled. A block is reserved as a "
+        (other(filled=right["allocated"]), "reserved-as-used", "All slots of the blocks were counted as filled. A "
+                                                               "block is reserved as a "
          "whole, and filled token by token."),
-        (other(allocated=entries, filled=right["tokens"]), "counts-shared-twice", "A shared block was counted once for each table that "
+        (other(allocated=entries, filled=right["tokens"]), "counts-shared-twice", "A shared block was counted once "
+                                                                                  "for each table that "
          "it is in. It is there once."),
-        (other(allocated=entries), "counts-shared-twice", "A shared block was counted once for each table that it is in. It is there once."),
-        (other(filled=right["tokens"]), "counts-shared-tokens-twice", "The tokens in a shared block were counted once for each sequence. "
+        (other(allocated=entries), "counts-shared-twice", "A shared block was counted once for each table that it "
+                                                          "is in. It is there once."),
+        (other(filled=right["tokens"]), "counts-shared-tokens-twice", "The tokens in a shared block were counted "
+                                                                      "once for each sequence. "
          "They are there once."),
-        (other(filled=right["tokens"], wasted=right["allocated"] - right["filled"]), "counts-shared-tokens-twice", "The tokens in a shared block "
+        (other(filled=right["tokens"], wasted=right["allocated"] - right["filled"]), "counts-shared-tokens-twice",
+         "The tokens in a shared block "
          "were counted once for each sequence. They are there once."),
-        (other(tokens=right["filled"]), "tokens-after-sharing", "'tokens' is what the sequences would fill without sharing: the sum of "
+        (other(tokens=right["filled"]), "tokens-after-sharing", "'tokens' is what the sequences would fill without "
+                                                                "sharing: the sum of "
          "their lengths."),
-        ({**right, "allocated": right["allocated"] // size, "wasted": right["wasted"]}, "counts-blocks", "'allocated' counts slots, not blocks."),
-        ({**right, "allocated": right["allocated"] // size, "wasted": right["allocated"] // size - right["filled"]}, "counts-blocks",
+        ({**right, "allocated": right["allocated"] // size, "wasted": right["wasted"]}, "counts-blocks",
+         "'allocated' counts slots, not blocks."),
+        ({**right, "allocated": right["allocated"] // size, "wasted": right["allocated"] // size - right["filled"]},
+         "counts-blocks",
          "'allocated' counts slots, not blocks."),
     ]
 
 
 def usage_case(group: str, tables: list[list[int]], lengths: list[int], size: int) -> Case:
     """One call of usage."""
-    return Case(USAGE, group, (Call("usage", (tables, lengths, size)),), (used(tables, lengths, size), wrong_usages(tables, lengths, size)))
+    return Case(USAGE, group, (Call("usage", (tables, lengths, size)),),
+                (used(tables, lengths, size), wrong_usages(tables, lengths, size)))
 
 
 def cases(seed: int) -> list[Case]:
     """Cases of this file's tasks."""
     generator = torch.Generator().manual_seed(43_000 + seed)
-    made = [slot_case(WHERE, [7, 2], 3, 3, 4), slot_case(WHERE, [5, 0, 9, 3], 0, 16, 4), slot_case(WHERE, [4, 4 + 1, 1], 5, 1, 2),
+    made = [slot_case(WHERE, [7, 2], 3, 3, 4), slot_case(WHERE, [5, 0, 9, 3], 0, 16, 4),
+            slot_case(WHERE, [4, 4 + 1, 1], 5, 1, 2),
             slot_case(WHERE, [3, 8], 2, 0, 4, "no positions"), slot_case(WHERE, [6], 1, 1, 16)]
     table = torch.randperm(40, generator=generator)[:6].tolist()
     first = 3 + int(torch.randint(20, (), generator=generator))
     made.append(slot_case(WHERE, table, first, 14, 7))
     for args, names in ((([7, 2], 6, 3, 4), "8"), (([7, 2], -1, 2, 4), "-1"), (([], 0, 1, 4), "0")):
         made.append(Case(SLOTS, OUTSIDE, (Call("slot_mapping", args),), Refuse(names)))
-    made += [usage_case(APART, [[3, 0]], [5], 4), usage_case(APART, [[1], [0, 2, 4]], [4, 9], 4), usage_case(APART, [], [], 4),
-             usage_case(SHARED, [[0, 1], [0, 2]], [3, 4], 2), usage_case(SHARED, [[0, 1], [0, 1], [0, 1]], [6, 6, 6], 4),
+    made += [usage_case(APART, [[3, 0]], [5], 4), usage_case(APART, [[1], [0, 2, 4]], [4, 9], 4),
+             usage_case(APART, [], [], 4),
+             usage_case(SHARED, [[0, 1], [0, 2]], [3, 4], 2),
+             usage_case(SHARED, [[0, 1], [0, 1], [0, 1]], [6, 6, 6], 4),
              usage_case(SHARED, [[5, 1, 2], [5, 1], [5]], [9, 8, 4], 4)]
     prompt = torch.randperm(50, generator=generator).tolist()
     ends = torch.randint(1, 9, (4,), generator=generator).tolist()

@@ -54,7 +54,8 @@ def told(task: str, group: str, name: str, make: Sequence[Step], lines: Sequence
     for i, line in enumerate(lines):
         part.append(line)
         if line.refuses or i == len(lines) - 1:
-            steps = (() if cases else tuple(make)) + tuple(Do(name, one.method, one.args, one.kwargs) for one in part)
+            steps = (() if cases else tuple(make)) + tuple(Do(name, one.method, one.args,
+                                                              one.kwargs) for one in part)
             text = "; ".join([title, *(one.text() for one in before + part)])
             cases.append(Case(task, group, steps, Story(tuple(part), 0 if cases else len(make), tuple(before)),
                               text if len(text) < 400 else f"{text[:397]}..."))
@@ -72,7 +73,8 @@ def judge(story: Story, outputs: Sequence[Output]) -> Verdict:
         verdict = told_apart(line, output)
         if not verdict.ok:
             after = "; ".join(one.text() for one in (*story.before, *story.lines[:i]))
-            return replace(verdict, message=f"{line.text()}{f', after {after},' if after else ''}: {verdict.message}")
+            return replace(verdict, message=f"{line.text()}{f', after {after},' if after else ''}: "
+                                            f"{verdict.message}")
     return PASS
 
 
@@ -95,15 +97,18 @@ def told_apart(line: Line, output: Output) -> Verdict:
 def refused(line: Line, output: Output) -> Verdict:
     if isinstance(output, Returned):
         name, words = line.otherwise
-        return Verdict(False, words or f"it went through; expected {line.refuses[0]}.", line.refuses[0], show(output.value),
+        return Verdict(False, words or f"it went through; expected {line.refuses[0]}.", line.refuses[0],
+                       show(output.value),
                        name or "accepts-invalid-value")
     if output.kind == "NotImplementedError":
         return raised(output)
     if output.kind not in line.refuses:
-        return Verdict(False, f"expected {line.refuses[0]}, but {output.kind} was raised: {output.message}", line.refuses[0],
+        return Verdict(False, f"expected {line.refuses[0]}, but {output.kind} was raised: {output.message}",
+                       line.refuses[0],
                        output.kind)
     if line.names not in output.message:
-        return Verdict(False, f"{output.kind} is right, but its message should name the value received, {line.names}.",
+        return Verdict(False, f"{output.kind} is right, but its message should name the value received, "
+                              f"{line.names}.",
                        f"{output.kind}: ... {line.names} ...", f"{output.kind}: {output.message}", "unnamed-value")
     return PASS
 
@@ -117,5 +122,6 @@ def same(value: Any, want: Any) -> bool:
     if isinstance(want, (list, tuple)):
         return isinstance(value, (list, tuple)) and len(value) == len(want) and all(map(same, value, want))
     if isinstance(want, dict):
-        return isinstance(value, dict) and value.keys() == want.keys() and all(same(value[k], want[k]) for k in want)
+        return isinstance(value, dict) and value.keys() == want.keys() and all(same(value[k],
+                                                                                    want[k]) for k in want)
     return type(value) is type(want) and value == want
