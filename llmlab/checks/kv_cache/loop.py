@@ -1,4 +1,5 @@
-"""Checks of generate: the tokens of a greedy continuation, and how many rows went through the model for them."""
+"""Checks of generate: the tokens of a greedy continuation, and how many rows went through the model for "
+"them."""
 
 from __future__ import annotations
 
@@ -19,9 +20,20 @@ from llmlab.checks.protocol import Call, Case, Do, Event, Handle, New, Output, T
 __all__ = ["TASKS", "cases", "judge"]
 
 TASK = "kv_cache.generate"
-TOKENS, ROWS, BATCH = "the tokens of greedy decoding", "rows that go through the model", "a batch with left padding"
-TASKS = (Task(TASK, "lab3", "continue prompts with the cache, one row a step", {TOKENS: 3, ROWS: 3, BATCH: 2},
-              "part3/incremental.html#sec-generate-cached"),)
+TOKENS, ROWS, BATCH = (
+    "the tokens of greedy decoding",
+    "rows that go through the model",
+    "a batch with left padding",
+)
+TASKS = (
+    Task(
+        TASK,
+        "lab3",
+        "continue prompts with the cache, one row a step",
+        {TOKENS: 3, ROWS: 3, BATCH: 2},
+        "part3/incremental.html#sec-generate-cached",
+    ),
+)
 LEAD = 0.02
 """A chosen token leads by at least this in its logit, so that rounding never decides."""
 
@@ -67,8 +79,14 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
         if bad:
             return bad
         if held != want:
-            return Verdict(False, f"The tokens are right, but the cache holds {show(held)} columns in the end, not {want}: the prompt's "
-                           f"{columns} and all new tokens but the last.", str(want), show(held))
+            return Verdict(
+                False,
+                f"The tokens are right, but the cache holds {show(held)} columns in the end, not {want}: "
+                f"the prompt's "
+                f"{columns} and all new tokens but the last.",
+                str(want),
+                show(held),
+            )
     return verdict
 
 
@@ -76,13 +94,26 @@ def counted(events: Sequence[Event], batch: int, columns: int, new: int) -> Verd
     """P + n - 1 rows a sequence, and logits of the last rows only."""
     needed, got = batch * (columns + new - 1), sum(b * c for b, c in counts.embedded(events))
     if got == needed + batch:
-        return Verdict(False, "The tokens are right, but the last one was fed to the model too. Nobody asks what follows it: the "
-                       "last pass was for nothing.", f"{needed} rows embedded", f"{got} rows", "one-pass-too-many")
+        return Verdict(
+            False,
+            "The tokens are right, but the last one was fed to the model too. Nobody asks what follows "
+            "it: the "
+            "last pass was for nothing.",
+            f"{needed} rows embedded",
+            f"{got} rows",
+            "one-pass-too-many",
+        )
     verdict = counts.rows(events, needed, batch * sum(columns + i for i in range(new)))
     logits = counts.of_logits(events)
     if verdict.ok and logits > batch * new:
-        return Verdict(False, f"The tokens are right, but logits were computed for {logits} rows; {batch * new} choose a token.",
-                       f"{batch * new} rows of logits", f"{logits} rows", "logits-of-every-row")
+        return Verdict(
+            False,
+            f"The tokens are right, but logits were computed for {logits} rows; {batch * new} choose a "
+            f"token.",
+            f"{batch * new} rows of logits",
+            f"{logits} rows",
+            "logits-of-every-row",
+        )
     return verdict
 
 
@@ -97,16 +128,29 @@ def tokens(run: Written, value: object) -> Verdict:
         return Verdict(False, "The new tokens should be a tensor (B, n) of int64.", show(right), show(value))
     batch, columns = run.ids.shape
     if tuple(value.shape) == (batch, columns + run.new):
-        return Verdict(False, "The prompt came back as well. Return the new tokens only.", show(right), show(value), "returns-prompt-too")
+        return Verdict(
+            False,
+            "The prompt came back as well. Return the new tokens only.",
+            show(right),
+            show(value),
+            "returns-prompt-too",
+        )
     if value.shape != right.shape:
-        return Verdict(False, f"Expected shape {tuple(right.shape)}, got {tuple(value.shape)}.", show(right), show(value))
+        return Verdict(
+            False, f"Expected shape {tuple(right.shape)}, got {tuple(value.shape)}.", show(right), show(value)
+        )
     if torch.equal(value.long(), right):
         return Verdict(True)
     row = int((value.long() != right).any(1).nonzero()[0])
     where = f"(row {row}: expected {right[row].tolist()}, got {value[row].tolist()})"
     if run.new > 1 and torch.equal(value[:, :-1].long(), right[:, 1:]):
-        return Verdict(False, f"The first new token is missing: the prefill's last row chooses it. {where}", show(right), show(value),
-                       "drops-first-token")
+        return Verdict(
+            False,
+            f"The first new token is missing: the prefill's last row chooses it. {where}",
+            show(right),
+            show(value),
+            "drops-first-token",
+        )
     for name, (rules, words) in rules_for(run.tiny.kv_heads < run.tiny.heads, False).items():
         told = greedy(run.tiny, run.ids, run.real, run.new, rules)[0]
         if torch.equal(told, value.long()):
@@ -114,10 +158,23 @@ def tokens(run: Written, value: object) -> Verdict:
     return Verdict(False, f"Other tokens were chosen {where}.", show(right), show(value))
 
 
-def written(group: str, generator: torch.Generator, seed: int, lengths: Sequence[int], new: int, *, heads: tuple[int, int] = (4, 2),
-            own: bool = False, counted: bool = False) -> Case:
+def written(
+    group: str,
+    generator: torch.Generator,
+    seed: int,
+    lengths: Sequence[int],
+    new: int,
+    *,
+    heads: tuple[int, int] = (4, 2),
+    own: bool = False,
+    counted: bool = False,
+) -> Case:
     """A continuation in which rounding decides nothing and positions matter."""
-    telling = ("positions-restart-at-zero", "mask-hides-past", *(("mask-padding-attended",) if len(set(lengths)) > 1 else ()))
+    telling = (
+        "positions-restart-at-zero",
+        "mask-hides-past",
+        *(("mask-padding-attended",) if len(set(lengths)) > 1 else ()),
+    )
     while True:
         seed += 1_000
         tiny = Tiny(seed, *heads)
@@ -125,7 +182,10 @@ def written(group: str, generator: torch.Generator, seed: int, lengths: Sequence
         right, lead = greedy(tiny, ids, real, new)
         if lead < LEAD or len(set(right[0].tolist())) < min(new, 3):
             continue
-        if new == 1 or all(not torch.equal(greedy(tiny, ids, real, new, rules_for(True, False)[name][0])[0], right) for name in telling):
+        if new == 1 or all(
+            not torch.equal(greedy(tiny, ids, real, new, rules_for(True, False)[name][0])[0], right)
+            for name in telling
+        ):
             break
     run = Written(tiny, ids, real, right, counted, own)
     cache = Handle("cache") if own else trusted_cache(tiny)
@@ -133,7 +193,8 @@ def written(group: str, generator: torch.Generator, seed: int, lengths: Sequence
     steps = (Call("generate", (tiny.remote(), cache, ids, new), given),)
     if own:
         steps = (New("cache", "KVCache", (tiny.layers, 4)), *steps, Do("cache", "length"))
-    shown = f"generate(model, {'your KVCache' if own else 'cache'}, prompts of {', '.join(map(str, lengths))} tokens, {new})"
+    sizes = ", ".join(map(str, lengths))
+    shown = f"generate(model, {'your KVCache' if own else 'cache'}, prompts of {sizes} tokens, {new})"
     return Case(TASK, group, steps, run, shown)
 
 
@@ -141,10 +202,21 @@ def cases(seed: int) -> list[Case]:
     """Cases of this file's task."""
     generator = torch.Generator().manual_seed(47_000 + seed)
     tiny = Tiny(470 + seed)
-    made = [written(TOKENS, generator, seed, (4,), 5), written(TOKENS, generator, seed + 1, (5, 5), 1, heads=(3, 1)),
-            written(ROWS, generator, seed + 2, (6,), 5, counted=True), written(ROWS, generator, seed + 3, (1, 1), 6, counted=True),
-            written(BATCH, generator, seed + 4, (3, 6), 4), written(BATCH, generator, seed + 5, (5, 2, 3), 3, own=True)]
+    made = [
+        written(TOKENS, generator, seed, (4,), 5),
+        written(TOKENS, generator, seed + 1, (5, 5), 1, heads=(3, 1)),
+        written(ROWS, generator, seed + 2, (6,), 5, counted=True),
+        written(ROWS, generator, seed + 3, (1, 1), 6, counted=True),
+        written(BATCH, generator, seed + 4, (3, 6), 4),
+        written(BATCH, generator, seed + 5, (5, 2, 3), 3, own=True),
+    ]
     for count in (0, -2):
-        made.append(Case(TASK, TOKENS, (Call("generate", (tiny.remote(), trusted_cache(tiny), torch.tensor([[1, 2]]), count)),),
-                         Refuse(str(count))))
+        made.append(
+            Case(
+                TASK,
+                TOKENS,
+                (Call("generate", (tiny.remote(), trusted_cache(tiny), torch.tensor([[1, 2]]), count)),),
+                Refuse(str(count)),
+            )
+        )
     return made
