@@ -23,7 +23,7 @@ from llmlab.checks.paged_cache.oracle import World, check_integrity
 from llmlab.grading import variants
 from tests.checks.paged_cache_kit import solved
 
-RUNS = settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True)
+RUNS = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True)
 HEADS, KV, DIM = 4, 2, 6
 
 
@@ -91,6 +91,7 @@ class Manager(RuleBasedStateMachine):
         module = solved()
         self.real = module.BlockManager(module.BlockAllocator(blocks), size, caching)
         self.world, self.size, self.born, self.twins = World(blocks, size, caching), size, 0, False
+        self.seen = []
         self.pools = [torch.full((blocks, size, KV, DIM), 50.0, dtype=torch.float64) for _ in range(2)]
 
     def call(self, method, *args):
@@ -141,7 +142,14 @@ class Manager(RuleBasedStateMachine):
     @rule(text=st.lists(st.integers(0, 1), min_size=1, max_size=9))
     def add(self, text):
         self.born += 1
+        self.seen.append(text)
         self.call("add", f"s{self.born}", text)
+
+    @precondition(lambda self: self.seen)
+    @rule(data=st.data(), more=st.lists(st.integers(0, 1), min_size=1, max_size=3))
+    def add_another(self, data, more):
+        """A text that begins as an earlier one did, perhaps of a sequence that is gone."""
+        self.add(data.draw(st.sampled_from(self.seen[-4:]))[:2 * self.size] + more)
 
     @precondition(lambda self: self.world.texts)
     @rule(data=st.data(), token=st.integers(0, 1))
@@ -209,6 +217,6 @@ def test_a_machine_stops_at_a_mutant(machine, mutant, monkeypatch):
     exec(compile(source, mutant, "exec"), module.__dict__)
     monkeypatch.setitem(globals(), "solved", lambda: module)
     with pytest.raises(Exception) as stopped:
-        run_state_machine_as_test(machine, settings=settings(RUNS, phases=[Phase.generate],
+        run_state_machine_as_test(machine, settings=settings(RUNS, max_examples=800, phases=[Phase.generate],
                                                              report_multiple_bugs=False))
     assert isinstance(stopped.value, AssertionError | ValueError | module.OutOfBlocks)
