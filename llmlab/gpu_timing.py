@@ -138,7 +138,7 @@ def matmul_cost(m: int, k: int, n: int, itemsize: int = 2) -> tuple[int, int]:
     """
     raise NotImplementedError(
         "Lab 4, task gpu_timing.matmul_cost: FLOPs and bytes of a matrix product. Read "
-        "part2/timing.html#sec-rates"
+        "part2/measured.html#sec-rates"
     )
 
 
@@ -158,7 +158,7 @@ def decode_attention_cost(batch: int, query_heads: int, kv_heads: int, head_dim:
     """
     raise NotImplementedError(
         "Lab 4, task gpu_timing.decode_attention_cost: FLOPs and bytes of attention in a decoding step. "
-        "Read part2/timing.html#sec-rates"
+        "Read part2/measured.html#sec-rates"
     )
 
 
@@ -183,7 +183,7 @@ def roofline_point(flops: Number, nbytes: Number, ms: float, *, peak_flop_per_s:
     """
     raise NotImplementedError(
         "Lab 4, task gpu_timing.roofline_point: place a measurement on the roofline. Read "
-        "part2/timing.html#sec-measured-roofline"
+        "part2/measured.html#sec-measured-roofline"
     )
 
 
@@ -202,7 +202,7 @@ def mfu(params: int, tokens: int, ms: float, peak_tflop_per_s: float) -> float:
     """
     raise NotImplementedError(
         "Lab 4, task gpu_timing.mfu: share of the peak FLOP/s that a forward pass uses. Read "
-        "part2/timing.html#sec-utilisation"
+        "part2/measured.html#sec-utilisation"
     )
 
 
@@ -220,5 +220,5 @@ def mbu(param_bytes: int, kv_bytes: int, ms: float, peak_gb_per_s: float) -> flo
     """
     raise NotImplementedError(
         "Lab 4, task gpu_timing.mbu: share of the peak bandwidth that a decoding step uses. Read "
-        "part2/timing.html#sec-utilisation"
+        "part2/measured.html#sec-utilisation"
     )

@@ -88,7 +88,8 @@ def sample_strips(samples: Mapping[str, Sequence[float]], *, unit: str = "ms") -
         low, high = (ordered[round((len(ordered) - 1) * q)] for q in (0.1, 0.9))
         axes.plot([low, high], [row, row], color=colour(0), linewidth=7, alpha=0.25, solid_capstyle="butt", gid="bar")
         axes.plot(ordered, [row] * len(ordered), "|", color=colour(0), markersize=11, gid="samples")
-        axes.plot([median], [row], "o", color=colour(1), markersize=7, label="median" if not row else None, gid="median")
+        axes.plot([median], [row], "o", color=colour(1), markersize=7,
+                  label="median" if not row else None, gid="median")
         axes.plot([mean], [row], "x", color=INK, markersize=8, markeredgewidth=1.8,
                   label="mean" if not row else None, gid="mean")
         told.append(f"{name}: median {median:.3g}, mean {mean:.3g}, from {ordered[0]:.3g} to {ordered[-1]:.3g}")
@@ -118,7 +119,8 @@ def queue_timeline(spans: Sequence[Span], *, title: str = "") -> Drawing:
         kind = span.what.split()[0] if span.lane == "host" else span.what
         shade = kinds.setdefault(kind, len(kinds))
         row, width = (0 if span.lane == "host" else 1), span.end - span.start
-        axes.barh([row], [width], left=span.start - begin, height=0.62, color=colour(shade), alpha=0.45,
+        fill = "#dddddd" if kind == "wait" else colour(shade)
+        axes.barh([row], [width], left=span.start - begin, height=0.62, color=fill, alpha=0.45,
                   edgecolor=INK, linewidth=0.6, hatch=("", "//", "..", "xx", "\\\\")[shade // 5 % 5], gid=span.lane)
         if width > 0.045 * (end - begin):
             axes.text(span.start - begin + width / 2, row, span.what, ha="center", va="center", fontsize=8)

@@ -66,4 +66,5 @@ def test_a_timeline_has_a_lane_for_host_and_device():
 
 
 def test_numbers_get_the_prefix_of_their_size():
-    assert [short(x) for x in (1.0, 999.0, 1e3, 3.35e12, 9.89e14, 0.02)] == ["1 ", "999 ", "1 k", "3.35 T", "989 T", "0.02 "]
+    found = [short(x) for x in (1.0, 999.0, 1e3, 3.35e12, 9.89e14, 0.02)]
+    assert found == ["1 ", "999 ", "1 k", "3.35 T", "989 T", "0.02 "]

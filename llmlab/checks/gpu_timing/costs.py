@@ -16,9 +16,9 @@ PRODUCTS, SIZES, INVALID = "matrix products", "element sizes", "invalid sizes"
 PLAIN, GROUPED = "as many heads for keys as for queries", "fewer heads for keys than for queries"
 TASKS = (
     Task(MATMUL, "lab4", "FLOPs and bytes of a matrix product", {PRODUCTS: 1, SIZES: 1, INVALID: 1},
-         "part2/timing.html#sec-rates"),
+         "part2/measured.html#sec-rates"),
     Task(ATTENTION, "lab4", "FLOPs and bytes of attention in a decoding step", {PLAIN: 2, GROUPED: 1},
-         "part2/timing.html#sec-rates"),
+         "part2/measured.html#sec-rates"),
 )
 
 

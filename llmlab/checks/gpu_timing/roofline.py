@@ -17,11 +17,11 @@ MEMORY, COMPUTE, INVALID = "below the ridge", "at and above the ridge", "invalid
 SHARES = "shares of the peak"
 TASKS = (
     Task(POINT, "lab4", "place a measurement on the roofline", {MEMORY: 2, COMPUTE: 1, INVALID: 1},
-         "part2/timing.html#sec-measured-roofline"),
+         "part2/measured.html#sec-measured-roofline"),
     Task(MFU, "lab4", "share of the peak FLOP/s that a forward pass uses", {SHARES: 1, INVALID: 1},
-         "part2/timing.html#sec-utilisation"),
+         "part2/measured.html#sec-utilisation"),
     Task(MBU, "lab4", "share of the peak bandwidth that a decoding step uses", {SHARES: 2, INVALID: 1},
-         "part2/timing.html#sec-utilisation"),
+         "part2/measured.html#sec-utilisation"),
 )
 KILO, MS_FOR_S = 1_000, "The milliseconds were used as seconds: the rate is too small by a factor of 1,000."
 
