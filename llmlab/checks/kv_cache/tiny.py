@@ -40,7 +40,7 @@ class Tiny:
             layers,
             vocab,
         )
-        self.width = 20  # not heads * head_dim, so that a scale by the wrong width is another number
+        self.width = 36  # not heads * head_dim, so that a scale by the wrong width is another number
         generator = torch.Generator().manual_seed(seed)
 
         def matrix(rows: int, columns: int) -> Tensor:
