@@ -65,12 +65,22 @@ class Found:
         except OSError as error:
             raise LabModuleError(
                 f"llmlab.{self.module} should come from {self.path} (chosen by {self.origin}), but that file "
-                f"cannot be read: {error.strerror}. Restore it, or run `llmlab update` to get a fresh scaffold."
+                f"cannot be read: {error.strerror}. Restore it, or run `llmlab update {lab_of(self.module)}` to get a fresh "
+                "scaffold."
             ) from None
 
     def digest(self) -> str:
         """First 12 hex digits of the SHA-256 of the saved file."""
         return short_hash(self.read())
+
+
+def lab_of(module: str) -> str:
+    """The lab that a module belongs to.
+
+    >>> lab_of("penalties")
+    'lab1'
+    """
+    return next(lab for lab, modules in LABS.items() if module in modules)
 
 
 def short_hash(source: bytes) -> str:

@@ -71,7 +71,6 @@ def start(
     \b
     llmlab start my-labs
     llmlab start my-labs lab2   only this lab
-    llmlab start . lab3         add a lab to the workspace here
     """
     from llmlab.cli import names, spoken, workspace
 
@@ -80,7 +79,9 @@ def start(
 
 
 @app.command(rich_help_panel=STUDENT)
-def update() -> None:
+def update(
+    labs: Annotated[list[str] | None, typer.Argument(metavar="[LAB]...", help="Labs to add to this workspace.")] = None,
+) -> None:
     """Bring in new versions of modules and notebooks. Your work is never overwritten.
 
     A file you have not touched is replaced. Beside one you have changed, the new version is written as
@@ -88,10 +89,11 @@ def update() -> None:
 
     \b
     llmlab update
+    llmlab update lab3          add this lab too
     """
-    from llmlab.cli import spoken, workspace
+    from llmlab.cli import names, spoken, workspace
 
-    root, changes = workspace.update()
+    root, changes = workspace.update([names.lab(lab) for lab in labs or []])
     spoken.updated(root, changes)
 
 

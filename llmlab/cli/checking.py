@@ -94,7 +94,7 @@ def _told_in_one_line(modules: list[str]) -> None:
         say(f"Not begun yet: {', '.join(untouched)}. `llmlab check {untouched[0]}` shows what to write there.", "dim")
     if missing:
         files = ", ".join(f"{module}.py" for module in missing)
-        say(f"Missing: {files} in {find(missing[0]).path.parent}. `llmlab update` brings the scaffold.", "red")
+        say(f"Missing: {files} in {find(missing[0]).path.parent}. `llmlab update` brings a fresh one.", "red")
 
 
 def _one(checker: Checker, module: str, tasks: list[str], verbose: bool) -> bool:

@@ -86,7 +86,7 @@ def where() -> int:
     for message in missing:
         say(message, "red")
     if others := [lab for lab in LABS if lab not in labs]:
-        say(f"Not here: {', '.join(others)}. `llmlab start . {others[0]}` adds one.", "dim")
+        say(f"Not here: {', '.join(others)}. `llmlab update {others[0]}` adds one.", "dim")
     if workspace() is None:
         say(
             "You are not in a workspace: there is no llmlab.toml here or above. `llmlab start "

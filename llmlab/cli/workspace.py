@@ -34,7 +34,7 @@ The modules (`decoding.py`, `flops.py`, ...) are yours to fill in; a notebook (`
     llmlab where                   which files are tested
     llmlab submit lab1             pack what you hand in
     llmlab update                  new versions of modules and notebooks; your work is never overwritten
-    llmlab start . lab2            add another lab
+    llmlab update lab2             the same, and add another lab
 """
 
 
@@ -122,8 +122,8 @@ def start(folder: str, labs: Iterable[str] = ()) -> tuple[Path, Changes]:
     return root, changes
 
 
-def update() -> tuple[Path, Changes]:
-    """Bring new versions of modules and notebooks into the workspace around the current folder."""
+def update(labs: Iterable[str] = ()) -> tuple[Path, Changes]:
+    """Bring new versions of modules and notebooks into the workspace around the current folder; also add these labs."""
     root = workspace()
     if root is None:
         raise Stop(
@@ -131,9 +131,10 @@ def update() -> tuple[Path, Changes]:
             "yours, or make one "
             "with `llmlab start DIR`."
         )
-    changes = _bring(root, [], only_missing=False)
-    if others := [lab for lab in LABS if lab not in names.here(root)]:
-        changes.notes.append(f"Not in this workspace: {', '.join(others)}. `llmlab start . {others[0]}` adds one.")
+    labs = [*names.here(root), *labs]
+    changes = _bring(root, labs, only_missing=False)
+    if others := [lab for lab in LABS if lab not in labs]:
+        changes.notes.append(f"Not in this workspace: {', '.join(others)}. `llmlab update {others[0]}` adds one.")
     return root, changes
 
 

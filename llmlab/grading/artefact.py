@@ -45,7 +45,7 @@ You need Python 3.11 or newer. In this folder:
     .venv/bin/llmlab start my-labs {lab}
     cd my-labs && ../.venv/bin/llmlab check --watch
 
-Do you have a workspace from an earlier lab? Install the new wheel, go there, and run `llmlab start . {lab}`.
+Do you have a workspace from an earlier lab? Install the new wheel, go there, and run `llmlab update {lab}`.
 
 On Linux without a GPU, PyTorch's own site says how to get its CPU build; it saves several gigabytes.
 

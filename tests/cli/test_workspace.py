@@ -32,7 +32,7 @@ def test_a_new_workspace_holds_every_scaffold(llmlab, apart):
 
 @pytest.mark.parametrize("lab", LABS)
 def test_a_workspace_of_one_lab_stays_one_until_another_is_added(llmlab, apart, monkeypatch, lab):
-    """start, update, where, progress and check speak of this lab only; `start . OTHER` adds one."""
+    """start, update, where and progress speak of this lab only; `update OTHER` adds one."""
     told = llmlab("start", "one", lab)
     assert told.code == 0 and f"open {LABS[lab][0]}.py" in told.out
     monkeypatch.chdir(apart / "one")
@@ -46,7 +46,7 @@ def test_a_workspace_of_one_lab_stays_one_until_another_is_added(llmlab, apart, 
         assert shown.code == 0
         for module in LAB_MODULES:
             assert (module in shown.out) == (module in LABS[lab])
-    assert llmlab("start", ".", others[0]).code == 0
+    assert llmlab("update", others[0]).code == 0
     assert {name for name in files(apart / "one") if name.endswith(".py")} == mine | {f"{m}.py" for m in LABS[others[0]]}
 
 
