@@ -56,14 +56,17 @@ def parameter_rows() -> Values:
     d = LLAMA70["hidden"]
     per_layer = {part: parameters(LLAMA70)[part] / LLAMA70["layers"] / d**2 for part in ("attention", "mlp")}
     return {
-        "params_gpt2": size(GPT2), "params_7b": size(LLAMA7), "params_13b": size(LLAMA13), "params_70b": size(LLAMA70),
-        "rule_7b": rule["Llama-2-7B"], "rule_7b_error": rule["Llama-2-7B"] / size(LLAMA7) - 1,
+        "params_gpt2": size(GPT2), "params_7b": size(LLAMA7), "params_70b": size(LLAMA70),
+        "rule_7b_error": rule["Llama-2-7B"] / size(LLAMA7) - 1,
         "rule_7b_with_vocabulary_error": (rule["Llama-2-7B"] + 2 * 32000 * 4096) / size(LLAMA7) - 1,
         "rule_70b_error": rule["Llama-2-70B"] / size(LLAMA70) - 1,
         "rule_gpt4": 12 * 120 * 12288**2, "rule_gpt4_factor": 1.7e12 / (12 * 120 * 12288**2),
         "attention_70b_d2": per_layer["attention"], "mlp_70b_d2": per_layer["mlp"],
         "width_7b": LLAMA7["mlp"] / LLAMA7["hidden"], "width_70b": LLAMA70["mlp"] / LLAMA70["hidden"],
-        "params_70b_16_kv_heads": size({**LLAMA70, "kv_heads": 16}),
+        "weights_70b_gb": 2 * size(LLAMA70) / 1e9, "weights_70b_8_bits_gb": size(LLAMA70) / 1e9,
+        "lm_head_gpt2": 1 - forward_flops(GPT2, 1, 100, 100) / forward_flops(GPT2, 1, 100, 100, 100),
+        "lm_head_70b": 1 - forward_flops(LLAMA70, 1, 100, 100) / forward_flops(LLAMA70, 1, 100, 100, 100),
+        "rule_gpt2_error": 12 * 12 * 768**2 / size(GPT2) - 1, "params_70b_16_kv_heads": size({**LLAMA70, "kv_heads": 16}),
     }
 
 
@@ -82,8 +85,7 @@ def counted(tokens: int) -> Values:
     if forward != forward_flops(LLAMA7, 1, tokens, tokens, tokens):
         raise AssertionError("the course's count and torch's differ")
     work = size(LLAMA7) * tokens
-    return {"counted_tokens": tokens, "forward_per_parameter": forward / work, "training_per_parameter": both / work,
-            "ours_per_parameter": forward_flops(LLAMA7, 1, tokens, tokens, tokens) / work}
+    return {"counted_tokens": tokens, "forward_per_parameter": forward / work, "training_per_parameter": both / work}
 
 
 def lengths() -> Values:
@@ -132,9 +134,8 @@ def caches() -> Values:
 
 
 def rows_needed(inner: int, columns: int, weight_bytes: float = 2) -> int:
-    """The fewest rows with which a product is compute-bound on an H100 in bfloat16; 0 if no number of rows is enough."""
-    rows = (n for n in range(1, 100_000) if matmul_intensity(n, inner, columns, 2, weight_bytes) >= RIDGE)
-    return next(rows, 0)
+    """The fewest rows with which a product is compute-bound on an H100 in bfloat16."""
+    return next(n for n in range(1, 100_000) if matmul_intensity(n, inner, columns, 2, weight_bytes) >= RIDGE)
 
 
 def intensities() -> Values:
@@ -147,7 +148,7 @@ def intensities() -> Values:
     multi_query = {**LLAMA7, "kv_heads": 1}
     return {
         **{f"ridge_{name}": value for name, value in ridges.items()},
-        "rows_4096": rows_needed(4096, 4096), "rows_1024": rows_needed(1024, 1024), "rows_512": rows_needed(512, 512),
+        "rows_4096": rows_needed(4096, 4096), "rows_1024": rows_needed(1024, 1024),
         "limit_512": 512 * 512 / (512 + 512), "rows_4096_int8": rows_needed(4096, 4096, 1),
         "rows_4096_int4": rows_needed(4096, 4096, 0.5), "one_row_4096": matmul_intensity(1, 4096, 4096),
         "mlp_256": mlp_intensity(LLAMA7, 256), "mlp_4096": mlp_intensity(LLAMA7, 4096),
@@ -164,9 +165,15 @@ def study() -> Values:
     for name, model, batches in (("mha", LLAMA13, (1, 64, 256)), ("gqa", {**LLAMA13, "kv_heads": 8}, (64, 256))):
         for batch in batches:
             step = decode_step(model, H100, batch, 1024)
-            found |= {f"study_{name}_{batch}_gb": step["bytes"] / 1e9, f"study_{name}_{batch}_ms": step["seconds"] * 1e3,
+            found |= {f"study_{name}_{batch}_ms": step["seconds"] * 1e3,
                       f"study_{name}_{batch}_tokens": step["tokens_per_second"]}
+            if batch == 256:
+                found[f"study_{name}_{batch}_gb"] = step["bytes"] / 1e9
         found[f"study_{name}_largest"] = largest_batch(model, H100, 1024)
+    one, many = (decode_step(LLAMA13, H100, batch, 1024) for batch in (1, 256))
+    found |= {"study_1_gflop": one["flops"] / 1e9, "study_1_arithmetic_us": one["flops"] / H100["flops"] * 1e6,
+              "study_1_slowdown": one["seconds"] / (one["flops"] / H100["flops"]),
+              "study_256_utilisation": many["flops"] / many["seconds"] / H100["flops"]}
     return {**found, "study_ceiling": H100["bandwidth"] / kv_cache_bytes(LLAMA13, 1, 1024)}
 
 
