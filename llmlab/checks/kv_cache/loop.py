@@ -177,7 +177,7 @@ def written(
     )
     while True:
         seed += 1_000
-        tiny = Tiny(seed, *heads)
+        tiny = Tiny(seed, *heads, layers=1)
         ids, real = texts(generator, tiny, lengths)
         right, lead = greedy(tiny, ids, real, new)
         if lead < LEAD or len(set(right[0].tolist())) < min(new, 3):

@@ -221,18 +221,18 @@ def prefill_case(
 
 def forward_cases(generator: torch.Generator, seed: int) -> list[Case]:
     """Cases of forward."""
-    plain, grouped, shared = Tiny(seed, 2, 2), Tiny(seed + 1, 4, 2), Tiny(seed + 2, 3, 1)
-    one = texts(generator, plain, (7,))
+    plain, grouped, shared = Tiny(seed, 2, 2), Tiny(seed + 1, 4, 2), Tiny(seed + 2, 3, 1, layers=1)
+    flat = Tiny(seed + 3, 4, 2, layers=1)
+    one = texts(generator, plain, (6,))
     made = [
-        forward_case(SPLIT, plain, splits(*one, sizes), masked=sizes != (3, 1, 1, 2))
-        for sizes in ((7,), (1,) * 7, (3, 1, 1, 2), (1, 6), (4, 3))
+        forward_case(SPLIT, plain, splits(*one, sizes), masked=sizes not in ((3, 1, 2), (2, 4)))
+        for sizes in ((6,), (1,) * 6, (3, 1, 2), (1, 5), (4, 2), (2, 4))
     ]
-    made.append(forward_case(SPLIT, plain, splits(*one, (2, 3, 2)), masked=False))
     for tiny in (grouped, shared):
         made.append(forward_case(GROUPED, tiny, splits(*texts(generator, tiny, (6, 6)), (3, 1, 2))))
     padded = texts(generator, grouped, (5, 8, 2))
     made += [forward_case(PADDED, grouped, splits(*padded, sizes)) for sizes in ((8,), (6, 1, 1), (4, 4))]
-    made.append(forward_case(PADDED, grouped, splits(*padded, (6, 1, 1)), own="KVCache"))
+    made.append(forward_case(PADDED, flat, splits(*padded, (6, 1, 1)), own="KVCache"))
     short = torch.ones(1, 4, dtype=torch.int64)
     made.append(
         Case(
@@ -243,10 +243,10 @@ def forward_cases(generator: torch.Generator, seed: int) -> list[Case]:
         )
     )
     for lengths, masked in (((9,), False), ((9, 6), True)):
-        made.append(rollback_case(generator, grouped, lengths, masked))
+        made.append(rollback_case(generator, flat, lengths, masked))
     made.append(rollback_case(generator, plain, (9,), False, own=True))
     local = texts(generator, grouped, (9, 6))
-    made += [forward_case(WINDOW, grouped, splits(*local, sizes), window=3) for sizes in ((9,), (5, 1, 1, 2))]
+    made += [forward_case(WINDOW, flat, splits(*local, sizes), window=3) for sizes in ((9,), (5, 1, 1, 2))]
     return [*made, forward_case(WINDOW, grouped, splits(*local, (4, 1, 3, 1)), window=3, own="WindowCache")]
 
 
@@ -268,9 +268,9 @@ def rollback_case(
 
 def prefill_cases(generator: torch.Generator, seed: int) -> list[Case]:
     """Cases of prefill."""
-    tiny = Tiny(seed + 1, 4, 2)
+    tiny = Tiny(seed, 4, 2, layers=1)
     text, padded = texts(generator, tiny, (10, 10)), texts(generator, tiny, (10, 4, 7))
-    made = [prefill_case(CHUNKS, tiny, text, chunk, masked=chunk > 4) for chunk in (10, 4, 1, 64)]
+    made = [prefill_case(CHUNKS, tiny, text, chunk, masked=chunk > 4) for chunk in (10, 4, 2, 64)]
     made.append(prefill_case(CHUNKS, tiny, text, 3, own="KVCache"))
     made += [
         prefill_case(LAST, tiny, text, 5, masked=False),
