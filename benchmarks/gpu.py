@@ -156,7 +156,7 @@ def decoding_step(bench: Bench, batch: int) -> tuple[list[Work], int, int]:
 
         def attend(k=k, v=v):
             q = qkv[:, :size.hidden].view(batch, size.heads, 1, dim)
-            mixed.copy_(scaled_dot_product_attention(q, k, v, enable_gqa=True).view(batch, size.hidden))
+            mixed.copy_(scaled_dot_product_attention(q, k, v, enable_gqa=True).reshape(batch, size.hidden))
 
         def gate():
             act.copy_(silu(wide[:, :size.middle]) * wide[:, size.middle:])
@@ -168,7 +168,7 @@ def decoding_step(bench: Bench, batch: int) -> tuple[list[Work], int, int]:
 
 def steps(bench: Bench, peak_byte_per_s: float) -> None:
     """A whole step at two batch sizes: work by work, and as a graph; the bandwidth it uses."""
-    for batch in (1, bench.sizes.batches[-3]):
+    for batch in (1, bench.sizes.batches[len(bench.sizes.batches) // 2]):
         works, params, cached = decoding_step(bench, batch)
 
         def all_works(works=works):

@@ -123,7 +123,7 @@ def samples_case(group: str, seed: int, cold: float, warm: float, flush: bool = 
     """One call of the timer; with `defaults`, its counts are not given."""
     used = SETTINGS | settings
     compile_us = 40_000.0 if warmup else 0.0
-    work = f"kernel {seed}"
+    work = "kernel"
     given = {} if defaults else {"warmup": warmup, "repeats": repeats}
     given |= {} if flush else {"flush": False}
     plan = rules.Plan("run", warmup, repeats, flush)
