@@ -153,20 +153,19 @@ def test_the_book_is_packed_when_it_is_built(small: Course) -> None:
     )
 
 
-@pytest.mark.parametrize("module", LAB_MODULES)
-def test_a_solution_in_the_package_stops_everything(small: Course, module: str) -> None:
-    """The worst slip: the solution where the scaffold belongs, without its markers."""
+def test_solutions_in_the_package_stop_everything_and_each_is_named(small: Course) -> None:
+    """The worst slip: the solution where the scaffold belongs, without its markers. One build for all modules."""
     (small.root / "dist").mkdir()
     (small.root / "dist" / "llmlab-lab1.zip").write_bytes(b"older")
-    solved = (ROOT / "solutions" / f"{module}.py").read_text(encoding="utf-8")
-    for marker in leaks.MARKERS:
-        solved = solved.replace(marker, "# kept")
-    (small.package / f"{module}.py").write_text(solved, encoding="utf-8")
+    for module in LAB_MODULES:
+        solved = (ROOT / "solutions" / f"{module}.py").read_text(encoding="utf-8")
+        for marker in leaks.MARKERS:
+            solved = solved.replace(marker, "# kept")
+        (small.package / f"{module}.py").write_text(solved, encoding="utf-8")
     made, found = artefact.make(small)
     assert made == []
-    assert any(
-        f"solutions/{module}.py" in leak.what and f"!llmlab/{module}.py" in leak.file for leak in found
-    )
+    for module in LAB_MODULES:
+        assert any(f"solutions/{module}.py" in leak.what and f"!llmlab/{module}.py" in leak.file for leak in found), module
     assert not list((small.root / "dist").iterdir()), (
         "an older artefact must not be mistaken for the refused one"
     )
