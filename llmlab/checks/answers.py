@@ -55,6 +55,22 @@ QUESTIONS: tuple[Question, ...] = (
              "part1/beam.html#sec-length-penalty", low=0, high=10),
     Question("multiplied", "lab1", "probability of a repeated token under the lecture's rule", 2,
              "probability", "part1/penalties.html#sec-repetition-penalty", low=0, high=1),
+    Question("square-share", "lab2", "share of scores and values in a layer of Llama-3.1-8B at 8,192 tokens", 2,
+             "share from 0 to 1", "part2/counting.html#sec-layer-flops", low=0, high=1),
+    Question("flops-per-parameter", "lab2", "FLOPs per parameter and token of a forward pass of Llama-2-70B", 2,
+             "FLOPs", "part2/counting.html#sec-forward-flops", low=0, high=1000),
+    Question("cache-gain", "lab2", "FLOPs without a cache over those with one, GPT-2, 10 + 100 tokens", 2, "ratio",
+             "part2/prefill-decode.html#sec-generation-flops", low=0, high=10**6),
+    Question("kv-gib", "lab2", "KV cache of Llama-2-70B for 16 sequences of 4,096 tokens", 2, "GiB",
+             "part2/prefill-decode.html#sec-kv-bytes", low=0, high=10**7),
+    Question("compute-bound-rows", "lab2", "fewest compute-bound rows of the first map of an MLP on an H100", 2,
+             "rows", "part2/roofline.html#sec-roofline", whole=True, low=1, high=10**6),
+    Question("throughput-limit", "lab2", "throughput that ever larger batches of Llama-3.1-8B approach", 2,
+             "tokens per second", "part2/roofline.html#sec-decode-step", low=0, high=10**9),
+    Question("batch-on-a100", "lab2", "largest batch of Llama-2-13B with 2,048 tokens on an A100", 2, "sequences",
+             "part2/roofline.html#sec-memory-plan", whole=True, low=0, high=10**6),
+    Question("total-time", "lab2", "time from a request to its last token", 2, "seconds",
+             "part2/prefill-decode.html#sec-request-latency", low=0, high=10**4),
 )
 
 
