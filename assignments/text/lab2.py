@@ -111,7 +111,7 @@ for length in (512, 50_000):
 # %% [markdown]
 # Now the textbook's layer: as many kv heads as heads, heads × head_dim equal to the width $h$, and an MLP of width $4h$
 # without a gate. With $b$ sequences of $s$ tokens its cost is a polynomial in $b$, $s$ and $h$ with two terms.
-# **Derive** it on paper (you will write the derivation down in part 9), then **fill in** `layer_flops`.
+# **Derive** it on paper (you will write the derivation down in part 10), then **fill in** `layer_flops`.
 
 # %% nbgrader={"grade": true, "grade_id": "flops-layer_flops", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("flops.layer_flops")
