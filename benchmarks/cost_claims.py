@@ -2,8 +2,8 @@
 
     python -m benchmarks.cost_claims
 
-Nothing here is timed. Numbers come from the course's own functions (solutions/flops.py) on published shapes and data-sheet
-figures; the FLOPs of training are counted by torch on Hugging Face's model, made of meta tensors.
+Nothing here is timed. Numbers come from the course's own functions (solutions/flops.py) on published shapes and
+data-sheet figures; the FLOPs of training are counted by torch on Hugging Face's model, made of meta tensors.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def parameter_rows() -> Values:
         "weights_70b_gb": 2 * size(LLAMA70) / 1e9, "weights_70b_8_bits_gb": size(LLAMA70) / 1e9,
         "lm_head_gpt2": 1 - forward_flops(GPT2, 1, 100, 100) / forward_flops(GPT2, 1, 100, 100, 100),
         "lm_head_70b": 1 - forward_flops(LLAMA70, 1, 100, 100) / forward_flops(LLAMA70, 1, 100, 100, 100),
-        "rule_gpt2_error": 12 * 12 * 768**2 / size(GPT2) - 1, "params_70b_16_kv_heads": size({**LLAMA70, "kv_heads": 16}),
+        "rule_gpt2_error": 12 * 12 * 768**2 / size(GPT2) - 1,
+        "params_70b_16_kv_heads": size({**LLAMA70, "kv_heads": 16}),
     }
 
 
@@ -123,7 +124,8 @@ def growth() -> Values:
 def caches() -> Values:
     wrong = 2 * 80 * 8192 * 128 * 2  # what the lecture multiplies
     return {
-        "kv_70b_kib": kv_cache_bytes(LLAMA70, 1, 1) / 2**10, "kv_70b_4096_gib": kv_cache_bytes(LLAMA70, 1, 4096) / 2**30,
+        "kv_70b_kib": kv_cache_bytes(LLAMA70, 1, 1) / 2**10,
+        "kv_70b_4096_gib": kv_cache_bytes(LLAMA70, 1, 4096) / 2**30,
         "kv_70b_16_kv_heads_kib": kv_cache_bytes({**LLAMA70, "kv_heads": 16}, 1, 1) / 2**10,
         "kv_70b_all_heads_mib": kv_cache_bytes({**LLAMA70, "kv_heads": 64}, 1, 1) / 2**20,
         "kv_lecture_mib": wrong / 2**20, "kv_lecture_factor": wrong / kv_cache_bytes(LLAMA70, 1, 1),
@@ -140,7 +142,8 @@ def rows_needed(inner: int, columns: int, weight_bytes: float = 2) -> int:
 
 def intensities() -> Values:
     ridges = {key: ACCELERATORS[name]["flops"] / ACCELERATORS[name]["bandwidth"] for key, name in
-              (("h100", "H100 SXM"), ("h100_pcie", "H100 PCIe"), ("h200", "H200"), ("a100", "A100 SXM 80GB"), ("l4", "L4"))}
+              (("h100", "H100 SXM"), ("h100_pcie", "H100 PCIe"), ("h200", "H200"), ("a100", "A100 SXM 80GB"),
+               ("l4", "L4"))}
     scores = 2 * 4 * LLAMA7["heads"] * 4096 * 4096  # bytes: scores written and read, then the same with their softmax
     attention = attention_flops(LLAMA7, 1, 4096, 4096)
     work = attention["scores"] + attention["values"]
@@ -153,7 +156,8 @@ def intensities() -> Values:
         "rows_4096_int4": rows_needed(4096, 4096, 0.5), "one_row_4096": matmul_intensity(1, 4096, 4096),
         "mlp_256": mlp_intensity(LLAMA7, 256), "mlp_4096": mlp_intensity(LLAMA7, 4096),
         "attention_prefill_4096": attention_intensity(LLAMA7, 4096, 4096),
-        "attention_prefill_4096_plain": work / (moved + scores), "attention_decode_4096": attention_intensity(LLAMA7, 1, 4096),
+        "attention_prefill_4096_plain": work / (moved + scores),
+        "attention_decode_4096": attention_intensity(LLAMA7, 1, 4096),
         "attention_decode_70b_4096": attention_intensity(LLAMA70, 1, 4096),
         "attention_decode_one_kv_head_4096": attention_intensity(multi_query, 1, 4096),
     }
@@ -196,7 +200,8 @@ def serving() -> Values:
     batch = {share: next(b for b in range(1, 1000) if utilisation(b, 1) >= share) for share in (0.05, 0.30)}
     times = request_latency(0.0, [0.4 + 0.03 * i for i in range(100)])
     return {
-        **gains, "decode_gain": decode, "mfu_one": utilisation(1, 1), "mfu_5_batch": batch[0.05], "mfu_30_batch": batch[0.30],
+        **gains, "decode_gain": decode, "mfu_one": utilisation(1, 1), "mfu_5_batch": batch[0.05],
+        "mfu_30_batch": batch[0.30],
         "mfu_2048_limit": utilisation(100_000, 2048), "ttft_13b_ms": prefill_seconds(LLAMA13, 1, 1024) * 1e3,
         "prompt_compute_bound": next(n for n in range(1, 1000) if forward_flops(LLAMA13, 1, n, n) / H100["flops"] >=
                                      (2 * size(LLAMA13) + kv_cache_bytes(LLAMA13, 1, n)) / H100["bandwidth"]),

@@ -1,4 +1,4 @@
-"""Plots of cost: points under a roofline, throughput against latency, and a layer's FLOPs against the length of the text.
+"""Plots of cost: points under a roofline, throughput against latency, a layer's FLOPs against the length of a text.
 
 All numbers come from your own functions in `llmlab.flops` (or from those you give).
 """
@@ -38,8 +38,8 @@ def roofline_plot(accelerator: Mapping[str, float], work: Mapping[str, Sequence[
     axes.annotate(f"ridge: {ridge:.0f} FLOPs per byte", (ridge, peak), xytext=(0, 6), textcoords="offset points",
                   ha="center", va="bottom", fontsize=9)
     for i, (series, points) in enumerate(placed.items()):
-        axes.plot(*zip(*points, strict=True), linestyle="", marker=MARKERS[i % len(MARKERS)], color=colour(i), markersize=7,
-                  label=series)
+        axes.plot(*zip(*points, strict=True), linestyle="", marker=MARKERS[i % len(MARKERS)], color=colour(i),
+                  markersize=7, label=series)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(left, right)
@@ -52,8 +52,10 @@ def roofline_plot(accelerator: Mapping[str, float], work: Mapping[str, Sequence[
     for series, points in placed.items():
         low, high = min(points), max(points)
         below = sum(x < ridge for x, _ in points)
-        said.append(f"{series}: {len(points)} points, intensity {low[0]:.3g} to {high[0]:.3g}, {below} left of the ridge")
-    figure.alt = (f"Roofline{f' of {name}' if name else ''}: peak {peak / 1e12:.3g} TFLOP/s, ridge at {ridge:.0f} FLOPs per "
+        said.append(f"{series}: {len(points)} points, intensity {low[0]:.3g} to {high[0]:.3g}, {below} left of the "
+                    "ridge")
+    figure.alt = (f"Roofline{f' of {name}' if name else ''}: peak {peak / 1e12:.3g} TFLOP/s, ridge at {ridge:.0f} "
+                  "FLOPs per "
                   f"byte. {'; '.join(said)}.")
     return figure
 
@@ -80,10 +82,12 @@ def throughput_against_latency(models: Mapping[str, Mapping[str, Any]], accelera
         for inside in (True, False):
             chosen = [k for k, batch in enumerate(batches) if (batch <= fits) is inside]
             axes.plot([x[k] for k in chosen], [y[k] for k in chosen], linestyle="", marker=MARKERS[i % len(MARKERS)],
-                      color=colour(i), markerfacecolor=colour(i) if inside else "none", label=name if inside else "_outside")
+                      color=colour(i), markerfacecolor=colour(i) if inside else "none",
+                      label=name if inside else "_outside")
         for k, batch in enumerate(batches):
             axes.annotate(str(batch), (x[k], y[k]), xytext=(5, -4), textcoords="offset points", va="top", fontsize=8)
-        said.append(f"{name}: from {x[0]:.1f} ms and {y[0]:,.0f} tokens per second at batch {batches[0]} to {x[-1]:.1f} ms and "
+        said.append(f"{name}: from {x[0]:.1f} ms and {y[0]:,.0f} tokens per second at batch {batches[0]} to "
+                    f"{x[-1]:.1f} ms and "
                     f"{y[-1]:,.0f} at batch {batches[-1]}; up to {fits} sequences fit")
     axes.set_xlabel("milliseconds for one step (what a user waits for each token)")
     axes.set_ylabel("tokens per second, all users")
@@ -112,7 +116,8 @@ def layer_cost_against_length(model: Mapping[str, Any], lengths: Sequence[int],
         for name, value in cost.items():
             parts[name].append(value / sum(cost.values()))
     figure, axes = canvas(7.0, 3.8)
-    areas = axes.stackplot(list(lengths), *parts.values(), labels=list(parts), colors=[colour(i) for i in range(3)], alpha=0.85)
+    areas = axes.stackplot(list(lengths), *parts.values(), labels=list(parts), colors=[colour(i) for i in range(3)],
+                           alpha=0.85)
     for area, hatch in zip(areas, ("", "//", ".."), strict=True):
         area.set_hatch(hatch)
         area.set_edgecolor("white")
@@ -125,7 +130,8 @@ def layer_cost_against_length(model: Mapping[str, Any], lengths: Sequence[int],
     figure.legend(loc="outside upper center", ncols=3, fontsize=9)
     square = parts["scores and values"]
     half = next((length for length, share in zip(lengths, square, strict=True) if share >= 0.5), None)
-    figure.alt = (f"Shares of a layer's FLOPs against the length of the text. Scores and values take {square[0]:.1%} at "
+    figure.alt = ("Shares of a layer's FLOPs against the length of the text. Scores and values take "
+                  f"{square[0]:.1%} at "
                   f"{lengths[0]:,} tokens and {square[-1]:.0%} at {lengths[-1]:,}; "
                   + (f"they reach half at {half:,}." if half else "they never reach half here."))
     return figure

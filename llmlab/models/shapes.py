@@ -1,8 +1,8 @@
 """Shapes of published models, and data-sheet figures of accelerators: plain dicts to reckon with, no weights.
 
-The keys are explained in `llmlab.flops`. What a shape adds up to is not written here: `llmlab.flops.parameters` finds it, and
-tests compare it with Hugging Face's own model and with the published counts. Architectures that these keys cannot describe
-(experts, latent attention, biases in some maps only) are left out.
+The keys are explained in `llmlab.flops`. What a shape adds up to is not written here: `llmlab.flops.parameters` finds
+it, and tests compare it with Hugging Face's own model and with the published counts. Architectures that these keys
+cannot describe (experts, latent attention, biases in some maps only) are left out.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def _shape(layers: int, hidden: int, heads: int, kv_heads: int, head_dim: int, mlp: int, vocab: int, *, gated: bool = True,
-           tied: bool = False, positions: int = 0, bias: bool = False) -> dict[str, Any]:
+def _shape(layers: int, hidden: int, heads: int, kv_heads: int, head_dim: int, mlp: int, vocab: int, *,
+           gated: bool = True, tied: bool = False, positions: int = 0, bias: bool = False) -> dict[str, Any]:
     return {"layers": layers, "hidden": hidden, "heads": heads, "kv_heads": kv_heads, "head_dim": head_dim, "mlp": mlp,
             "gated": gated, "vocab": vocab, "tied": tied, "positions": positions, "bias": bias}
 
@@ -47,9 +47,11 @@ ACCELERATORS: dict[str, dict[str, float]] = {
 def shape_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """The shape of a model of Llama type from its `config.json`, or from `vars(config)` of a config object.
 
-    >>> shape_of({"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 4, "intermediate_size": 20, "vocab_size": 50})
-    {'layers': 2, 'hidden': 8, 'heads': 4, 'kv_heads': 4, 'head_dim': 2, 'mlp': 20, 'gated': True, 'vocab': 50, 'tied': False, \
-'positions': 0, 'bias': False}
+    >>> config = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 4, "num_key_value_heads": 2,
+    ...           "intermediate_size": 20, "vocab_size": 50}
+    >>> shape = shape_of(config)
+    >>> shape["kv_heads"], shape["head_dim"], shape["tied"]
+    (2, 2, False)
     """
     hidden, heads = config["hidden_size"], config["num_attention_heads"]
     return _shape(config["num_hidden_layers"], hidden, heads, config.get("num_key_value_heads") or heads,

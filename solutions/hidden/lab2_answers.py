@@ -94,8 +94,10 @@ def kv_gib() -> Key:
     value = 2 * 80 * 8 * 128 * 2 * 16 * 4096 / 2**30
     return Key(value, SHARE, {
         "lecture-double-counts": (value * 1024, "That is the lecture's product of the width and head_dim."),
-        "query-heads-in-cache": (value * 8, "The cache was counted with 64 heads; 8 are kept. (Or the answer is in Gibit.)"),
-        "sixteen-kv-heads": (value * 2, "The model has 8 kv heads, not 16 as a lecture says; K and V are two vectors."),
+        "query-heads-in-cache": (value * 8, "The cache was counted with 64 heads; 8 are kept. (Or the answer is in "
+                                            "Gibit.)"),
+        "sixteen-kv-heads": (value * 2, "The model has 8 kv heads, not 16 as a lecture says; K and V are two "
+                                        "vectors."),
         "keys-only": (value / 2, "A token leaves a key and a value, of 2 bytes a number."),
         "one-sequence": (value / 16, "That is one sequence; there are 16."),
         "gb-for-gib": (value * 2**30 / 1e9, "Those are GB; a GiB has 2**30 bytes."),
@@ -110,11 +112,13 @@ def compute_bound_rows() -> Key:
         return math.ceil(ridge * weight * d * inner / (2 * d * inner - 2 * ridge * (d + inner)))
 
     return Key(border(2), EXACT, {
-        "limit-for-few-rows": (math.ceil(ridge), "That is the ridge. The intensity is below the number of rows, because "
+        "limit-for-few-rows": (math.ceil(ridge), "That is the ridge. The intensity is below the number of rows, "
+                                                 "because "
                                "activations and result are moved too."),
         "last-memory-bound": (border(2) - 1, "With this many rows the intensity is still below the ridge."),
         "square-matrix": (math.ceil(ridge * d / (d - 2 * ridge)), "That is the border of a square matrix of 4096."),
-        "forgets-result": (math.ceil(ridge * d * inner / (d * inner - ridge * d)), "The result is missing from the bytes, or "
+        "forgets-result": (math.ceil(ridge * d * inner / (d * inner - ridge * d)), "The result is missing from the "
+                                                                                   "bytes, or "
                            "the activations are."),
         "one-byte-weights": (border(1), "The weights were counted with 1 byte a number."),
     })
@@ -127,12 +131,14 @@ def throughput_limit() -> Key:
     fits = (80e9 - weights) // cache
     return Key(value, 0.005 * value, {
         "query-heads-in-cache": (value / 4, "The cache was counted with 32 heads; 8 are kept."),
-        "largest-that-fits": (fits * BANDWIDTH / (weights + fits * cache), "That is at the largest batch that fits into "
+        "largest-that-fits": (fits * BANDWIDTH / (weights + fits * cache), "That is at the largest batch that fits "
+                                                                           "into "
                               "80 GB; the question lets the memory be endless."),
         "batch-of-one": (BANDWIDTH / (weights + cache), "That is a batch of one."),
         "keys-only": (2 * value, "A token leaves a key and a value, of 2 bytes a number."),
         "one-token-of-context": (2048 * value, "The context is missing: each sequence keeps 2,048 tokens."),
-        "arithmetic-only": (PEAK / (2 * 8_030_261_248), "That is what the arithmetic would allow; the transfer is slower."),
+        "arithmetic-only": (PEAK / (2 * 8_030_261_248), "That is what the arithmetic would allow; the transfer is "
+                                                        "slower."),
     })
 
 
@@ -140,11 +146,14 @@ def batch_on_a100() -> Key:
     weights, one = 2 * 13_015_864_320, 2 * 40 * 40 * 128 * 2 * 2048
     value = int((80e9 - weights) // one)
     return Key(value, EXACT, {
-        "forgets-weights": (int(80e9 // one), "The weights were forgotten; they take their part of the memory first."),
+        "forgets-weights": (int(80e9 // one), "The weights were forgotten; they take their part of the memory "
+                                              "first."),
         "rounds-up": (value + 1, "The last sequence does not fit."),
-        "half-the-context": (int((80e9 - weights) // (one / 2)), "That is for half the cache: a key and a value, 2,048 "
+        "half-the-context": (int((80e9 - weights) // (one / 2)), "That is for half the cache: a key and a value, "
+                                                                 "2,048 "
                              "tokens, 2 bytes a number."),
-        "gib-for-gb": (int((80 * 2**30 - weights) // one), "The memory was taken as 80 GiB; the data sheet says 80 GB."),
+        "gib-for-gb": (int((80 * 2**30 - weights) // one), "The memory was taken as 80 GiB; the data sheet says 80 "
+                                                           "GB."),
         "eight-kv-heads": (int((80e9 - weights) // (one / 5)), "That is with 8 kv heads; this model has 40."),
     })
 
@@ -152,7 +161,8 @@ def batch_on_a100() -> Key:
 def total_time() -> Key:
     ttft, tpot, tokens = 0.8, 0.045, 120
     return Key(ttft + tpot * (tokens - 1), 0.006, {
-        "multiplies-by-tokens": (ttft + tpot * tokens, "That is the lecture's formula: TTFT already holds the first token."),
+        "multiplies-by-tokens": (ttft + tpot * tokens, "That is the lecture's formula: TTFT already holds the first "
+                                                       "token."),
         "forgets-ttft": (tpot * (tokens - 1), "The wait for the first token is missing."),
         "only-tokens": (tpot * tokens, "The wait for the first token is missing, and there are 119 gaps."),
         "two-less": (ttft + tpot * (tokens - 2), "120 tokens have 119 gaps between them."),

@@ -1,4 +1,4 @@
-"""How the checks of `flops` judge a number: what counts as right, what is refused, and that no two mistakes share a value."""
+"""How the checks of `flops` judge a number: what is right, what is refused, and that no two mistakes share a value."""
 
 import importlib
 import math
@@ -19,7 +19,8 @@ def verdict(right, got):
 
 
 @pytest.mark.parametrize(("right", "got"), [
-    (10**15, 10**15), (10**15, 1e15), (0.125, 0.125), (1.0, 1), (7, torch.tensor(7)), (7, torch.tensor([7])), (0, 0), (0, 0.0),
+    (10**15, 10**15), (10**15, 1e15), (0.125, 0.125), (1.0, 1), (7, torch.tensor(7)), (7, torch.tensor([7])), (0, 0),
+    (0, 0.0),
     (None, None), ("memory", "memory"), ([0.5, 1.0], (0.5, 1)), ([0.5, 1.0], torch.tensor([0.5, 1.0])), ([], []),
     (1 / 3, 0.3333333), (10**24 + 1, float(10**24)),
 ])
@@ -28,9 +29,12 @@ def test_what_is_right(right, got):
 
 
 @pytest.mark.parametrize(("right", "got"), [
-    (10**15, 10**15 + 1), (1, True), (0, False), (0, None), (None, 0), (1.0, math.nan), (1.0, math.inf), (1, "1"), ("memory", "compute"),
-    ("memory", None), ([1.0], [1.0, 2.0]), ([1.0], 1.0), ([1.0, 2.0], [2.0, 1.0]), ([], None), (5, [5]), (1, torch.tensor([1, 1])),
-    (0.3333333, 0.3334), (1, HUGE), (1.0, HUGE), (2.0, -HUGE), ([1.0], [HUGE]), (1, [HUGE]), (1, {"a": 1}), (1, b"1"), (1, 1 + 1e-9),
+    (10**15, 10**15 + 1), (1, True), (0, False), (0, None), (None, 0), (1.0, math.nan), (1.0, math.inf), (1, "1"),
+    ("memory", "compute"),
+    ("memory", None), ([1.0], [1.0, 2.0]), ([1.0], 1.0), ([1.0, 2.0], [2.0, 1.0]), ([], None), (5, [5]),
+    (1, torch.tensor([1, 1])),
+    (0.3333333, 0.3334), (1, HUGE), (1.0, HUGE), (2.0, -HUGE), ([1.0], [HUGE]), (1, [HUGE]), (1, {"a": 1}),
+    (1, b"1"), (1, 1 + 1e-9),
 ], ids=lambda value: type(value).__name__)
 def test_what_is_wrong(right, got):
     found = verdict(Right(right, {"never": (math.nan, "x")}), got)

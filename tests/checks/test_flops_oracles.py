@@ -40,8 +40,8 @@ def build(shape):
                            word_embed_proj_dim=shape["hidden"], attn_implementation="eager")
         kind = OPTForCausalLM
     elif shape["bias"]:
-        config = GPT2Config(n_embd=shape["hidden"], n_layer=shape["layers"], n_head=shape["heads"], vocab_size=shape["vocab"],
-                            n_positions=shape["positions"], attn_implementation="eager")
+        config = GPT2Config(n_embd=shape["hidden"], n_layer=shape["layers"], n_head=shape["heads"],
+                            vocab_size=shape["vocab"], n_positions=shape["positions"], attn_implementation="eager")
         kind = GPT2LMHeadModel
     else:
         name = next((name for name in LLAMA_TYPE if MODELS[name] == shape), "")
@@ -140,8 +140,8 @@ def test_backward_costs_twice_the_forward_pass():
 
 
 def test_shapes_are_read_from_configs():
-    config = LlamaConfig(hidden_size=48, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2, vocab_size=99,
-                         intermediate_size=130, tie_word_embeddings=True)
+    config = LlamaConfig(hidden_size=48, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2,
+                         vocab_size=99, intermediate_size=130, tie_word_embeddings=True)
     shape = shape_of(config.to_dict())
     assert shape == {"layers": 3, "hidden": 48, "heads": 6, "kv_heads": 2, "head_dim": 8, "mlp": 130, "gated": True,
                      "vocab": 99, "tied": True, "positions": 0, "bias": False}

@@ -1,4 +1,4 @@
-"""Lab 2's numeric keys, computed again: FLOPs as torch counts them on Hugging Face's meta models, the rest by search."""
+"""Lab 2's numeric keys, computed again: FLOPs as torch counts them on Hugging Face's models, the rest by search."""
 
 from __future__ import annotations
 

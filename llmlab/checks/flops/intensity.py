@@ -15,7 +15,8 @@ EQUAL, SHARED = "as many kv heads as heads", "grouped queries"
 TASKS = (
     Task("flops.matmul_intensity", "lab2", "find the FLOPs per byte of a matrix product", {ONE: 2, TWO_WIDTHS: 1},
          READ + "intensity"),
-    Task("flops.mlp_intensity", "lab2", "find the FLOPs per byte of an MLP", {GATED: 2, UNGATED: 1}, READ + "mlp-intensity"),
+    Task("flops.mlp_intensity", "lab2", "find the FLOPs per byte of an MLP", {GATED: 2, UNGATED: 1},
+         READ + "mlp-intensity"),
     Task("flops.attention_intensity", "lab2", "find the FLOPs per byte of attention", {EQUAL: 2, SHARED: 2},
          READ + "attention-intensity"),
 )
@@ -39,10 +40,13 @@ def matmul_case(group: str, rows: int, inner: int, columns: int, width: float, w
     wrong: Mistakes = {
         **common(work, moved, width),
         "forgets-result": (work / (moved - width * out), "The result has to be written: rows * columns numbers."),
-        "weights-only": (work / (kept * right), "Only the weights were moved, which gives the limit for few rows. The "
+        "weights-only": (work / (kept * right), "Only the weights were moved, which gives the limit for few rows. "
+                                                "The "
                          "activations are read and written too."),
-        "forgets-weights": (work / (width * (left + out)), "The weights have to be read too: inner * columns numbers."),
-        "limit-for-few-rows": (float(rows) if kept != 2 else NEVER, "That is the limit for few rows; count all bytes."),
+        "forgets-weights": (work / (width * (left + out)), "The weights have to be read too: inner * columns "
+                                                           "numbers."),
+        "limit-for-few-rows": (float(rows) if kept != 2 else NEVER, "That is the limit for few rows; count all "
+                                                                    "bytes."),
         "ignores-weight-width": (work / (width * (left + right + out)), "weight_bytes was ignored."),
         "weight-width-everywhere": (work / (kept * (left + right + out)),
                                     "weight_bytes was used for the activations too; it is for the weights only."),
@@ -61,16 +65,22 @@ def mlp_case(group: str, model: Shape, tokens: int, width: float = 2) -> Case:
     two = {**model, "gated": False}
     wrong: Mistakes = {
         **common(work, moved, width),
-        "weights-only": (work / (width * weights), "Only the matrices were moved, which gives the limit for few tokens. "
+        "weights-only": (work / (width * weights), "Only the matrices were moved, which gives the limit for few "
+                                                   "tokens. "
                          "Activations are moved too."),
-        "forgets-middle": (work / (width * (ends + weights)), "What the maps to the inner width give is written too."),
+        "forgets-middle": (work / (width * (ends + weights)), "What the maps to the inner width give is written "
+                                                              "too."),
         "reads-middle-again": (work / (width * (ends + 2 * middle + weights)),
-                               "The inner vectors were counted twice: written and read. The contract fuses the reading."),
-        "every-map-alone": (work / (width * sum(m * n + n * p + m * p for _, _, m, n, p in listed)) if into == 2 else NEVER,
-                            "Every map was counted as a product of its own. The contract moves the input once and fuses the "
+                               "The inner vectors were counted twice: written and read. The contract fuses the "
+                               "reading."),
+        "every-map-alone": (work / (width * sum(m * n + n * p + m * p for _, _, m, n, p in listed))
+                            if into == 2 else NEVER,
+                            "Every map was counted as a product of its own. The contract moves the input once and "
+                            "fuses the "
                             "reading of what was just written."),
         "forgets-weights": (work / (width * (ends + middle)), "The matrices have to be read too."),
-        "limit-for-few-tokens": (float(tokens) if width != 2 else NEVER, "That is the limit for few tokens; count all bytes."),
+        "limit-for-few-tokens": (float(tokens) if width != 2 else NEVER, "That is the limit for few tokens; count "
+                                                                         "all bytes."),
         "gated-as-two-maps": (flops(mlp_products(two, tokens)) / (width * (ends + tokens * inner + 2 * hidden * inner)),
                               "A gated MLP has three maps; two were counted."),
     }
@@ -88,7 +98,8 @@ def attention_case(group: str, model: Shape, new: int, context: int, width: floa
         "writes-scores": (work / (moved + width * 2 * scores), "The scores were written and read. Here, as in "
                           "FlashAttention, they never reach the memory."),
         "one-number-of-heads": (work / (width * 2 * heads * size * (new + context)),
-                                "Queries and keys were counted with the same number of heads. `heads` ask; `kv_heads` are "
+                                "Queries and keys were counted with the same number of heads. `heads` ask; "
+                                "`kv_heads` are "
                                 "read, and several query heads share each: that raises the intensity."),
         "forgets-values": (work / (width * (2 * ends + cache)), "Keys were read, values not."),
         "forgets-result": (work / (width * (ends + 2 * cache)), "The result has to be written too."),

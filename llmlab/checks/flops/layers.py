@@ -11,7 +11,8 @@ from llmlab.checks.protocol import Call, Case, Task
 
 READ = "part2/counting.html#sec-"
 MATRICES, VECTORS = "matrices", "a row and a column"
-PREFILL, GROUPED, AFTER, INVALID = "prefill, as many kv heads as heads", "grouped queries", "few new tokens", "short context"
+PREFILL, GROUPED = "prefill, as many kv heads as heads", "grouped queries"
+AFTER, INVALID = "few new tokens", "short context"
 TWO, THREE = "two maps", "gated, three maps"
 FORMULA = "the polynomial"
 TASKS = (
@@ -21,21 +22,26 @@ TASKS = (
          {PREFILL: 3, GROUPED: 2, AFTER: 2, INVALID: 1}, READ + "attention-flops"),
     Task("flops.mlp_flops", "lab2", "count the FLOPs of an MLP with or without a gate", {TWO: 2, THREE: 2},
          READ + "mlp-flops"),
-    Task("flops.layer_flops", "lab2", "write the FLOPs of a decoder layer as a polynomial in b, s and h", {FORMULA: 2},
+    Task("flops.layer_flops", "lab2", "write the FLOPs of a decoder layer as a polynomial in b, s and "
+                                      "h", {FORMULA: 2},
          READ + "layer-flops"),
 )
 HALF = "The factor 2 is missing: every product of two numbers is also added to a sum, which makes 2 FLOPs."
-CAUSAL = ("Scores that a causal mask hides were left out. A plain kernel computes them all the same, and the convention "
+CAUSAL = ("Scores that a causal mask hides were left out. A plain kernel computes them all the same, and the "
+          "convention "
           "counts them.")
 
 
 def matmul_case(group: str, m: int, n: int, p: int) -> Case:
     wrong: Mistakes = {
         "forgets-factor-two": (m * n * p, HALF),
-        "counts-n-minus-one-additions": (m * p * (2 * n - 1), "Only n - 1 additions were counted for each number. That is "
+        "counts-n-minus-one-additions": (m * p * (2 * n - 1), "Only n - 1 additions were counted for each number. "
+                                                              "That is "
                                          "true, but the convention is 2 n: a fused multiply-add starts from 0."),
-        "forgets-inner-size": (2 * m * p, "The inner size n is missing: each number of the result is a sum of n products."),
-        "counts-sizes-of-factors": (2 * (m * n + n * p), "The sizes of the two factors were added up. Count what happens "
+        "forgets-inner-size": (2 * m * p, "The inner size n is missing: each number of the result is a sum of n "
+                                          "products."),
+        "counts-sizes-of-factors": (2 * (m * n + n * p), "The sizes of the two factors were added up. Count what "
+                                                         "happens "
                                     "for each of the m * p numbers of the result."),
     }
     return Case("flops.matmul_flops", group, (Call("matmul_flops", (m, n, p)),), Want(Right(2 * m * n * p, wrong)))
@@ -64,7 +70,8 @@ def attention_wrong(model: Shape, batch: int, new: int, context: int) -> dict[st
             "query-heads-for-keys": (2 * rows * hidden * heads * size,
                                      "The number of query heads was used. Keys and values have kv_heads heads."),
             "projects-whole-context": (2 * batch * context * hidden * kv * size,
-                                       "Keys and values of the whole context were computed. Those of older tokens are in the "
+                                       "Keys and values of the whole context were computed. Those of older tokens "
+                                       "are in the "
                                        "cache; only the new tokens are projected."),
             "assumes-square-projection": (2 * rows * hidden * hidden if hidden != heads * size else NEVER,
                                           "The map was taken to be square. Its other side is kv_heads * head_dim."),
@@ -74,11 +81,13 @@ def attention_wrong(model: Shape, batch: int, new: int, context: int) -> dict[st
         right[name] |= {
             "causal-halving": (cost * context * context // 2 if new == context else NEVER, CAUSAL),
             "causal-pairs": (cost * (new * context - new * (new - 1) // 2) if new > 1 else NEVER, CAUSAL),
-            "ignores-older-tokens": (cost * new * new, "The new tokens attend to the whole context, not only to each other."),
+            "ignores-older-tokens": (cost * new * new, "The new tokens attend to the whole context, not only to "
+                                                       "each other."),
             "recomputes-older-queries": (
                 cost * context * context, "Every token of the context was taken as a query. Only the new ones ask."),
             "kv-heads-for-queries": (2 * batch * kv * size * new * context,
-                                     "The number of kv heads was used. Every query head has scores of its own; grouped "
+                                     "The number of kv heads was used. Every query head has scores of its own; "
+                                     "grouped "
                                      "queries save memory, not this work."),
             "one-head-only": (2 * batch * size * new * context, "One head was counted; there are `heads` of them."),
         }
@@ -116,13 +125,16 @@ def layer_case(b: int, s: int, h: int) -> Case:
     wrong: Mistakes = {
         "forgets-factor-two": (12 * linear + 2 * square, HALF),
         "forgets-quadratic-term": (24 * linear, "The scores and their product with V are missing: a term with s**2."),
-        "half-of-quadratic-term": (24 * linear + 2 * square, "The term with s**2 is half of what it should be: the scores "
+        "half-of-quadratic-term": (24 * linear + 2 * square, "The term with s**2 is half of what it should be: the "
+                                                             "scores "
                                    "and their product with V cost 2 b s^2 h each, and the mask halves neither."),
         "forgets-output-projection": (22 * linear + 4 * square, "The output projection is missing: 2 b s h^2."),
-        "counts-one-of-q-k-v": (20 * linear + 4 * square, "One of Q, K and V was counted; there are three projections."),
+        "counts-one-of-q-k-v": (20 * linear + 4 * square, "One of Q, K and V was counted; there are three "
+                                                          "projections."),
         "forgets-mlp": (8 * linear + 4 * square, "That is attention alone; the MLP is missing."),
         "mlp-of-width-h": (12 * linear + 4 * square, "The MLP was counted with width h; here it is 4 h."),
-        "swaps-s-and-h": (4 * linear + 24 * square, "s and h are swapped: projections grow with h^2, scores with s^2."),
+        "swaps-s-and-h": (4 * linear + 24 * square, "s and h are swapped: projections grow with h^2, scores with "
+                                                    "s^2."),
     }
     return Case("flops.layer_flops", FORMULA, (Call("layer_flops", (b, s, h)),), Want(Right(right, wrong)))
 
@@ -143,5 +155,6 @@ def cases(seed: int) -> list[Case]:
     made += [Case("flops.attention_flops", INVALID, (Call("attention_flops", (square, 1, 9, 8)),), Refuse("8"))]
     made += [mlp_case(TWO, square, length), mlp_case(TWO, draw(rng, square=False), 1), mlp_case(THREE, grouped, length),
              mlp_case(THREE, draw(rng, gated=True), 1)]
-    made += [layer_case(1, 5, 8), layer_case(3, rng.choice((101, 211)), rng.choice((48, 96))), layer_case(1, 1000, 4096)]
+    made += [layer_case(1, 5, 8), layer_case(3, rng.choice((101, 211)), rng.choice((48, 96))),
+             layer_case(1, 1000, 4096)]
     return made

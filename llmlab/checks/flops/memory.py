@@ -20,7 +20,8 @@ TASKS = (
     Task("flops.largest_batch", "lab2", "find how many sequences fit beside the weights", {FITS: 2, FULL: 1},
          "part2/roofline.html#sec-memory-plan"),
 )
-PUBLISHED = {"Llama-2-7B": 6_738_415_616, "Llama-2-13B": 13_015_864_320, "Llama-2-70B": 68_976_648_192, "GPT-2": 124_439_808}
+PUBLISHED = {"Llama-2-7B": 6_738_415_616, "Llama-2-13B": 13_015_864_320, "Llama-2-70B": 68_976_648_192,
+             "GPT-2": 124_439_808}
 """Parameters by the published checkpoints; tests hold `oracle.held` against them."""
 
 
@@ -33,17 +34,20 @@ def parameters_case(group: str, model: Shape) -> Case:
     wrong: dict[str, Mistakes] = {
         "embeddings": {
             "forgets-positions": (vocab * hidden, "The learned position embedding is missing."),
-            "counts-embedding-twice": (2 * vocab * hidden, "The token embedding was counted twice; lm_head has its own key."),
+            "counts-embedding-twice": (2 * vocab * hidden, "The token embedding was counted twice; lm_head has its "
+                                                           "own key."),
             "always-learned-positions": ((vocab + 1024) * hidden, "This model has no learned positions."),
         },
         "attention": {
             "query-heads-for-keys": (held({**model, "kv_heads": model["heads"]}, "attention"),
                                      "K and V were counted with all heads; they have kv_heads."),
-            "forgets-output-projection": (right["attention"] - layers * hidden * queries, "The output projection is missing."),
+            "forgets-output-projection": (right["attention"] - layers * hidden * queries, "The output projection is "
+                                                                                          "missing."),
             "one-projection-for-k-and-v": (layers * hidden * (2 * queries + keys) if keys != queries else NEVER,
                                            "K and V have a matrix each."),
             "one-layer-only": (right["attention"] // layers, "One layer was counted."),
-            "forgets-biases": (held(bare, "attention"), "The biases are missing: one number for each output of a map."),
+            "forgets-biases": (held(bare, "attention"), "The biases are missing: one number for each output of a "
+                                                        "map."),
             "assumes-square-projection": (4 * layers * hidden * hidden if queries != hidden else NEVER,
                                           "All four maps were taken to be hidden x hidden."),
         },
@@ -53,15 +57,18 @@ def parameters_case(group: str, model: Shape) -> Case:
                 "A gated MLP has three matrices; two were counted." if model["gated"] else
                 "This MLP has no gate: two matrices."),
             "assumes-four-times-hidden": (layers * 8 * hidden * hidden if mlp != 4 * hidden else NEVER,
-                                          "The width was taken to be 4 * hidden, with two maps; it is model[\"mlp\"]."),
+                                          "The width was taken to be 4 * hidden, with two maps; it is "
+                                          "model[\"mlp\"]."),
             "one-layer-only": (right["mlp"] // layers, "One layer was counted."),
             "forgets-biases": (held(bare, "mlp"), "The biases are missing: one number for each output of a map."),
-            "bias-for-down-only": (held(bare, "mlp") + layers * hidden, "The map up has a bias too, of width model[\"mlp\"]."),
+            "bias-for-down-only": (held(bare, "mlp") + layers * hidden, "The map up has a bias too, of width "
+                                                                        "model[\"mlp\"]."),
             "one-map-only": (layers * hidden * mlp, "One map was counted."),
         },
         "norms": {
             "forgets-last-norm": (2 * layers * norm, "The norm after the last layer is missing."),
-            "one-norm-per-layer": ((layers + 1) * norm, "A layer has two norms: before attention and before the MLP."),
+            "one-norm-per-layer": ((layers + 1) * norm, "A layer has two norms: before attention and before the "
+                                                        "MLP."),
             "forgets-norm-bias": (held(bare, "norms"), "With bias a norm has two vectors, a gain and a bias."),
             "norms-have-bias": (2 * held(bare, "norms"), "Without bias a norm has one vector, its gain."),
             "forgets-norms": (0, "The norms have parameters too."),
@@ -85,13 +92,18 @@ def cache_case(group: str, model: Shape, batch: int, context: int, width: float 
         "keys-only": (right / 2, "Half of it is missing: a token leaves a key and a value"
                       + (", and each number takes two bytes." if size == 2 else ".")),
         "query-heads-in-cache": (cached({**model, "kv_heads": model["heads"]}, batch, context) * size,
-                                 "The cache was counted with the query heads. Only kv_heads keys and values are kept."),
-        "bits-for-bytes": (right * 8 if model["heads"] != 8 * model["kv_heads"] else NEVER, "These are bits; the answer should be in bytes."),
-        "counts-values-not-bytes": (values if size != 2 else NEVER, "That is how many numbers there are; each takes bytes_per_value bytes."),
+                                 "The cache was counted with the query heads. Only kv_heads keys and values are "
+                                 "kept."),
+        "bits-for-bytes": (right * 8 if model["heads"] != 8 * model["kv_heads"] else NEVER, "These are bits; the "
+                                                                                            "answer should be in "
+                                                                                            "bytes."),
+        "counts-values-not-bytes": (values if size != 2 else NEVER, "That is how many numbers there are; each takes "
+                                                                    "bytes_per_value bytes."),
         "ignores-width": (values * 2, "Two bytes were taken for each number, whatever bytes_per_value says."),
         "one-layer-only": (right / model["layers"], "One layer was counted; each keeps a cache."),
         "width-of-model-times-head": (right * model["hidden"] / model["kv_heads"],
-                                      "hidden * head_dim was taken for the width of the keys. It is kv_heads * head_dim; "
+                                      "hidden * head_dim was taken for the width of the keys. It is kv_heads * "
+                                      "head_dim; "
                                       "hidden already holds a head_dim."),
         "one-sequence-only": (right / batch, "One sequence was counted; each of the batch has its own cache."),
         "one-token-only": (right / context, "One token was counted; the cache keeps all of the context."),
@@ -109,20 +121,26 @@ def batch_case(group: str, model: Shape, accelerator: dict, context: int, width:
     many = cached({**model, "kv_heads": model["heads"]}, 1, context) * size
     exact = (memory - weights) / one
     wrong: Mistakes = {
-        "batch-forgets-weights": (int(memory // one), "The weights were forgotten: they take their part of the memory first."),
+        "batch-forgets-weights": (int(memory // one), "The weights were forgotten: they take their part of the "
+                                                      "memory first."),
         "negative-batch": (int(exact // 1), "The weights alone do not fit, so the answer is 0."),
-        "weights-for-every-sequence": (int(memory // (weights + one)), "Every sequence was given weights of its own. The "
+        "weights-for-every-sequence": (int(memory // (weights + one)), "Every sequence was given weights of its "
+                                                                       "own. The "
                                        "batch shares them."),
         "rounds-up": (int(-(-exact // 1)), "The number was rounded up; the last sequence does not fit."),
         "fraction-of-a-sequence": (exact, "That is not a whole number; only whole sequences fit."),
-        "query-heads-in-cache": (max(0, int((memory - weights) // many)), "The cache was counted with the query heads."),
-        "keys-only": (int((memory - weights) // (one / 2)) if right else NEVER, "The cache was counted with keys only."),
-        "one-token-only": (max(0, int((memory - weights) // (one / context))), "The context is missing: each sequence keeps "
+        "query-heads-in-cache": (max(0, int((memory - weights) // many)), "The cache was counted with the query "
+                                                                          "heads."),
+        "keys-only": (int((memory - weights) // (one / 2)) if right else NEVER, "The cache was counted with keys "
+                                                                                "only."),
+        "one-token-only": (max(0, int((memory - weights) // (one / context))), "The context is missing: each "
+                                                                               "sequence keeps "
                            "all its tokens."),
         "ignores-width": (max(0, int((memory - weights / size * 2) // (one / size * 2))),
                           "Two bytes were taken for each number, whatever bytes_per_value says."),
     }
-    call = Call("largest_batch", (model, accelerator, context) if width is None else (model, accelerator, context, width))
+    given = (model, accelerator, context)
+    call = Call("largest_batch", given if width is None else (*given, width))
     return Case("flops.largest_batch", group, (call,), Want(Right(right, wrong)))
 
 

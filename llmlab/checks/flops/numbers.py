@@ -26,7 +26,10 @@ LARGEST_BITS = 1_000
 
 @dataclass(frozen=True)
 class Right:
-    """What must be returned: a number, a word, None, or a list of numbers. `wrong`: id -> (what it leads to, in words)."""
+    """What must be returned: a number, a word, None, or a list of numbers.
+
+    `wrong`: misconception id -> (the value it leads to, what was done in words).
+    """
 
     value: Value
     wrong: Mistakes = field(default_factory=dict)
@@ -116,7 +119,8 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
     if isinstance(right, Right):
         verdict = compare(right, got)
     elif not isinstance(got, dict):
-        return Verdict(False, f"The result should be a dict with the keys {', '.join(right)}; got {type(got).__name__}.",
+        return Verdict(False, f"The result should be a dict with the keys {', '.join(right)}; got "
+                              f"{type(got).__name__}.",
                        "a dict", told(got))
     elif missing := [key for key in right if key not in got]:
         return Verdict(False, f"The dict lacks {', '.join(missing)}.", ", ".join(right), told(list(got)))

@@ -1,7 +1,7 @@
-"""What a model of a given shape multiplies and holds, spelled out one matrix at a time. Nothing is derived in closed form.
+"""What a model of a given shape multiplies and holds, one matrix at a time. Nothing is derived in closed form.
 
-`products` lists every matrix product of one forward pass, `tensors` every learned tensor; the expected values of the checks
-are sums over them. tests/checks holds both against Hugging Face's own models and torch's FlopCounterMode.
+`products` lists every matrix product of one forward pass, `tensors` every learned tensor; the expected values of the
+checks are sums over them. tests/checks holds both against Hugging Face's own models and torch's FlopCounterMode.
 """
 
 from __future__ import annotations

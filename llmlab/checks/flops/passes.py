@@ -32,32 +32,42 @@ def forward_case(group: str, model: Shape, batch: int, new: int, context: int, l
     kv = {**model, "heads": model["kv_heads"], "hidden": model["hidden"]}
     wrong: Mistakes = {
         "forgets-factor-two": (right // 2, HALF),
-        "lm-head-forgotten": (right - head, "lm_head is missing: turning the last vector into V logits is a product too, "
+        "lm-head-forgotten": (right - head, "lm_head is missing: turning the last vector into V logits is a product "
+                                            "too, "
                               "whether its matrix is tied or not."),
         "lm-head-at-all-positions": (forward(model, batch, new, context, new),
-                                     "lm_head was counted at every position. The argument `logits` says at how many: to "
+                                     "lm_head was counted at every position. The argument `logits` says at how "
+                                     "many: to "
                                      "generate, the last one is enough."),
         "lm-head-at-last-position-only": (forward(model, batch, new, context, 1),
-                                          "lm_head was counted once per sequence. The argument `logits` says at how many "
+                                          "lm_head was counted once per sequence. The argument `logits` says at how "
+                                          "many "
                                           "positions it is applied."),
-        "lm-head-once-for-the-batch": (right - head + head // batch, "lm_head was counted for one sequence of the batch."),
+        "lm-head-once-for-the-batch": (right - head + head // batch, "lm_head was counted for one sequence of the "
+                                                                     "batch."),
         "one-layer-only": (flops(products({**model, "layers": 1}, batch, new, context, kept)),
                            "One layer was counted; there are model[\"layers\"]."),
         "lm-head-in-every-layer": (right + (model["layers"] - 1) * head,
                                    "lm_head was counted in every layer; it is applied once, at the end."),
-        "causal-halving": (right - square // 2, "Half of scores and values is missing: the convention counts what a causal "
+        "causal-halving": (right - square // 2, "Half of scores and values is missing: the convention counts what a "
+                                                "causal "
                            "mask hides, and two products, not one."),
         "decode-recomputes-context": (forward(model, batch, context, context, kept),
-                                      "Every token of the context was computed. Only the new ones are; the older ones are "
+                                      "Every token of the context was computed. Only the new ones are; the older "
+                                      "ones are "
                                       "in the cache."),
-        "ignores-older-tokens": (forward(model, batch, new, new, kept), "The older tokens of the context are missing from "
+        "ignores-older-tokens": (forward(model, batch, new, new, kept), "The older tokens of the context are "
+                                                                        "missing from "
                                  "scores and values."),
-        "two-flops-per-parameter": (2 * held(model) * batch * new, "That is the rule of thumb, 2 FLOPs per parameter and "
+        "two-flops-per-parameter": (2 * held(model) * batch * new, "That is the rule of thumb, 2 FLOPs per "
+                                                                   "parameter and "
                                     "token. Count the products."),
-        "six-flops-per-parameter": (6 * held(model) * batch * new, "6 FLOPs per parameter and token is the rule of thumb "
+        "six-flops-per-parameter": (6 * held(model) * batch * new, "6 FLOPs per parameter and token is the rule of "
+                                                                   "thumb "
                                     "for training, forward and backward. Count the products of a forward pass."),
         "counts-embedding-lookup": (right + flops([("", 1, batch * new, model["vocab"], model["hidden"])]),
-                                    "The embedding was counted as a matrix product; a row is looked up, which costs nothing."),
+                                    "The embedding was counted as a matrix product; a row is looked up, which costs "
+                                    "nothing."),
         "mlp-of-one-sequence": (right - flops(listed, "up", "gate", "down") * (batch - 1) // batch,
                                 "The MLP was counted for one sequence of the batch."),
         "forgets-attention": (flops(listed, *(names - {"q", "k", "v", "scores", "values", "output"})),
@@ -86,7 +96,8 @@ def generation_case(group: str, model: Shape, prompt: int, tokens: int, cache: b
     everywhere = sum(forward(model, 1, n, n, n) for n in lengths)
     wrong: Mistakes = {
         "one-pass-too-many": (decode(model, range(prompt + 1, prompt + tokens + 1), cache),
-                              "One pass too many: the first token comes from the prefill, so N tokens need N - 1 more."),
+                              "One pass too many: the first token comes from the prefill, so N tokens need N - 1 "
+                              "more."),
         "context-off-by-one": (decode(model, range(prompt, prompt + tokens - 1), cache),
                                "The contexts are one too short: the token fed in attends to itself too."),
         "context-starts-late": (decode(model, range(prompt + 2, prompt + tokens + 1), cache),
@@ -105,7 +116,8 @@ def generation_case(group: str, model: Shape, prompt: int, tokens: int, cache: b
     before: Mistakes = {
         "lm-head-at-all-positions": (forward(model, 1, prompt, prompt, prompt),
                                      "lm_head was counted at every position of the prompt; the last one is enough."),
-        "prefill-is-one-step": (forward(model, 1, 1, prompt), "The prefill is a pass over the whole prompt, not one token."),
+        "prefill-is-one-step": (forward(model, 1, 1, prompt), "The prefill is a pass over the whole prompt, not one "
+                                                              "token."),
         "prefill-includes-decode": (prefill + right, "The decode passes were counted in \"prefill\" too."),
         "forgets-factor-two": (prefill // 2, HALF),
     }

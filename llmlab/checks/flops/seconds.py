@@ -34,7 +34,8 @@ def roofline_case(group: str, accelerator: dict, work: float, moved: float) -> C
     right = {
         "intensity": Right(work / moved, {"intensity-inverted": (moved / work, INVERTED)}),
         "bound": Right(bound, {"bound-swapped": ("memory" if bound == "compute" else "compute",
-                                                 "The other part is the slower one. At the ridge, where both take the same "
+                                                 "The other part is the slower one. At the ridge, where both take "
+                                                 "the same "
                                                  "time, say \"compute\".")}),
         "seconds": Right(slow, {"min-for-max": (fast, SMALLER), "adds-times": (slow + fast, ADDED)}),
         "flops_per_second": Right(work / slow, {
@@ -44,7 +45,8 @@ def roofline_case(group: str, accelerator: dict, work: float, moved: float) -> C
     return Case("flops.roofline", group, (Call("roofline", (accelerator, work, moved)),), Want(right))
 
 
-def step_case(group: str, model: Shape, accelerator: dict, batch: int, context: int, width: float | None = None) -> Case:
+def step_case(group: str, model: Shape, accelerator: dict, batch: int, context: int,
+              width: float | None = None) -> Case:
     """One call; without `width` the default of 2 bytes is used."""
     size = 2 if width is None else width
     weights, cache = held(model) * size, cached(model, batch, context) * size
@@ -58,9 +60,11 @@ def step_case(group: str, model: Shape, accelerator: dict, batch: int, context: 
     bytes_wrong = {
         "latency-without-weights": (cache, "The weights are missing: each step reads all of them."),
         "latency-without-cache": (weights, "The KV cache is missing: each step reads all of it."),
-        "weights-for-every-sequence": (weights * batch + cache, "The weights were read once for each sequence. One reading "
+        "weights-for-every-sequence": (weights * batch + cache, "The weights were read once for each sequence. One "
+                                                                "reading "
                                        "serves the whole batch: that is why batching pays."),
-        "cache-of-one-sequence": (weights + cache / batch, "The cache of one sequence was counted; each has its own."),
+        "cache-of-one-sequence": (weights + cache / batch, "The cache of one sequence was counted; each has its "
+                                                           "own."),
         "query-heads-in-cache": (many, "The cache was counted with the query heads."),
         "keys-only": (weights + cache / 2, "Keys were counted, values not."),
         "ignores-width": (moved / size * 2, "Two bytes were taken for each number, whatever bytes_per_value says."),
@@ -68,7 +72,8 @@ def step_case(group: str, model: Shape, accelerator: dict, batch: int, context: 
     flops_wrong = {
         "decode-recomputes-context": (flops(products(model, batch, context, context, 1)),
                                       "The whole context was computed again; with a cache only the new token is."),
-        "ignores-older-tokens": (flops(products(model, batch, 1, 1, 1)), "The older tokens are missing from scores and values."),
+        "ignores-older-tokens": (flops(products(model, batch, 1, 1, 1)), "The older tokens are missing from scores "
+                                                                         "and values."),
         "work-of-one-sequence": (work // batch, "The work of one sequence was counted."),
         "two-flops-per-parameter": (2 * held(model) * batch, "That is the rule of thumb; take forward_flops."),
     }
@@ -79,10 +84,12 @@ def step_case(group: str, model: Shape, accelerator: dict, batch: int, context: 
             "adds-times": (slow + fast, ADDED),
             **({"min-for-max": (fast, SMALLER)} if moved / bandwidth == slow else
                {"transfer-only": (fast, "Only the transfer was counted. Here the arithmetic is slower.")}),
-            "seconds-per-sequence": (slow / batch, "The time was divided by the batch: the step takes as long for all of "
+            "seconds-per-sequence": (slow / batch, "The time was divided by the batch: the step takes as long for "
+                                                   "all of "
                                      "them as for one.")}),
         "tokens_per_second": Right(batch / slow, {
-            "throughput-of-one-sequence": (1 / slow, "That is what one user sees. All sequences together get `batch` tokens "
+            "throughput-of-one-sequence": (1 / slow, "That is what one user sees. All sequences together get "
+                                                     "`batch` tokens "
                                            "in a step."),
             "throughput-inverted": (slow / batch, "That is seconds per token; turn it over."),
             "throughput-times-seconds": (batch * slow if batch > 1 else NEVER, "Divide the batch by the seconds.")}),
@@ -104,16 +111,21 @@ def latency_case(group: str, start: float, arrivals: list[float]) -> Case:
         "tpot-is-median": (sorted(gaps)[len(gaps) // 2] if gaps else NEVER, "The mean of the gaps is asked for."),
     }
     right = {
-        "ttft": Right(first - start, {"ttft-is-a-clock-reading": (first, "That is when the first token came. Take the time "
+        "ttft": Right(first - start, {"ttft-is-a-clock-reading": (first, "That is when the first token came. Take "
+                                                                         "the time "
                                                                   "since the request.")}),
-        "itl": Right(gaps, {"itl-includes-ttft": ([first - start, *gaps], "The gaps lie between tokens; the wait for the "
+        "itl": Right(gaps, {"itl-includes-ttft": ([first - start, *gaps], "The gaps lie between tokens; the wait "
+                                                                          "for the "
                                                   "first one is TTFT.")}),
         "tpot": Right(tpot, wrong_tpot),
         "total": Right(last - start, {
-            "total-starts-at-first-token": (last - first, "The total starts with the request, not with the first token."),
-            "total-multiplies-by-tokens": (first - start + mean * n, "TTFT already holds the first token, so TPOT counts "
+            "total-starts-at-first-token": (last - first, "The total starts with the request, not with the first "
+                                                          "token."),
+            "total-multiplies-by-tokens": (first - start + mean * n, "TTFT already holds the first token, so TPOT "
+                                                                     "counts "
                                            "N - 1 times, not N."),
-            "total-is-a-clock-reading": (last, "That is when the last token came. Take the time since the request.")}),
+            "total-is-a-clock-reading": (last, "That is when the last token came. Take the time since the "
+                                               "request.")}),
     }
     return Case("flops.request_latency", group, (Call("request_latency", (start, arrivals)),), Want(right))
 
@@ -123,8 +135,10 @@ def cases(seed: int) -> list[Case]:
     rng = random.Random(60_000 + seed)
     chip = {"flops": 1000.0, "bandwidth": 8.0, "memory": 1e6}
     h100 = ACCELERATORS["H100 SXM"]
-    made = [roofline_case(MEMORY, chip, 3000.0, rng.choice((120.0, 136.0))), roofline_case(MEMORY, h100, 2.6e10, 2.7e10),
-            roofline_case(COMPUTE, chip, rng.choice((70_000.0, 90_000.0)), 96.0), roofline_case(COMPUTE, h100, 5e13, 3e10),
+    made = [roofline_case(MEMORY, chip, 3000.0, rng.choice((120.0, 136.0))),
+            roofline_case(MEMORY, h100, 2.6e10, 2.7e10),
+            roofline_case(COMPUTE, chip, rng.choice((70_000.0, 90_000.0)), 96.0),
+            roofline_case(COMPUTE, h100, 5e13, 3e10),
             roofline_case(RIDGE, chip, 5000.0, 40.0),
             Case("flops.roofline", RIDGE, (Call("roofline", (chip, 10.0, 0)),), Refuse("0")),
             Case("flops.roofline", RIDGE, (Call("roofline", (chip, 10.0, -3)),), Refuse("-3"))]

@@ -23,4 +23,5 @@ def parameters(model):
         tables = size(torch.nn.Embedding(model["vocab"], d)) + model["positions"] * d
         head = 0 if model["tied"] else size(linear(d, model["vocab"], False))
     n = model["layers"]
-    return {"embeddings": tables, "attention": n * attention, "mlp": n * mlp, "norms": (2 * n + 1) * size(norm), "lm_head": head}
+    return {"embeddings": tables, "attention": n * attention, "mlp": n * mlp,
+            "norms": (2 * n + 1) * size(norm), "lm_head": head}
