@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from llmlab.checks import flops
-from llmlab.checks.flops.numbers import Right, Want, judge, same
+from llmlab.checks.flops.verdicts import Right, Want, judge, same
 from llmlab.checks.protocol import Case, Raised, Returned
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmlab.checks.flops import intensity, layers, memory, passes, seconds
-from llmlab.checks.flops.numbers import judge as judge_numbers
+from llmlab.checks.flops.verdicts import judge as judge_value
 from llmlab.checks.protocol import Case, Event, Output, Task, Verdict
 
 PARTS = (layers, passes, memory, intensity, seconds)
@@ -19,4 +19,4 @@ def cases(seed: int) -> list[Case]:
 
 def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Verdict:
     """The verdict on the last output: all tasks of the module return numbers, or a dict of them."""
-    return judge_numbers(case, outputs, events)
+    return judge_value(case, outputs, events)

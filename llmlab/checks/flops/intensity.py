@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from llmlab.checks.flops.numbers import NEVER, Mistakes, Right, Want
+from llmlab.checks.flops.verdicts import NEVER, Mistakes, Right, case
 from llmlab.checks.flops.oracle import Shape, draw, flops, mlp_products
 from llmlab.checks.protocol import Call, Case, Task
 
@@ -53,7 +53,7 @@ def matmul_case(group: str, rows: int, inner: int, columns: int, width: float, w
     }
     given = (rows, inner, columns) if (width, weight) == (2, None) else (rows, inner, columns, width)
     call = Call("matmul_intensity", given if weight is None else (*given, weight)[:5])
-    return Case("flops.matmul_intensity", group, (call,), Want(Right(work / moved, wrong)))
+    return case("matmul_intensity", group, call, Right(work / moved, wrong))
 
 
 def mlp_case(group: str, model: Shape, tokens: int, width: float = 2) -> Case:
@@ -85,7 +85,7 @@ def mlp_case(group: str, model: Shape, tokens: int, width: float = 2) -> Case:
                               "A gated MLP has three maps; two were counted."),
     }
     call = Call("mlp_intensity", (model, tokens) if width == 2 else (model, tokens, width))
-    return Case("flops.mlp_intensity", group, (call,), Want(Right(work / moved, wrong)))
+    return case("mlp_intensity", group, call, Right(work / moved, wrong))
 
 
 def attention_case(group: str, model: Shape, new: int, context: int, width: float = 2) -> Case:
@@ -107,7 +107,7 @@ def attention_case(group: str, model: Shape, new: int, context: int, width: floa
         "ignores-older-tokens": (4 * heads * size * new * new / moved, "The new tokens attend to the whole context."),
     }
     call = Call("attention_intensity", (model, new, context) if width == 2 else (model, new, context, width))
-    return Case("flops.attention_intensity", group, (call,), Want(Right(work / moved, wrong)))
+    return case("attention_intensity", group, call, Right(work / moved, wrong))
 
 
 def cases(seed: int) -> list[Case]:

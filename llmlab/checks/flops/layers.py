@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from llmlab.checks.flops.numbers import NEVER, Mistakes, Right, Want
+from llmlab.checks.flops.verdicts import NEVER, Mistakes, Right, case
 from llmlab.checks.flops.oracle import Shape, attention_products, draw, flops, mlp_products
 from llmlab.checks.judging import Refuse
 from llmlab.checks.protocol import Call, Case, Task
@@ -44,7 +44,7 @@ def matmul_case(group: str, m: int, n: int, p: int) -> Case:
                                                          "happens "
                                     "for each of the m * p numbers of the result."),
     }
-    return Case("flops.matmul_flops", group, (Call("matmul_flops", (m, n, p)),), Want(Right(2 * m * n * p, wrong)))
+    return case("matmul_flops", group, Call("matmul_flops", (m, n, p)), Right(2 * m * n * p, wrong))
 
 
 def attention_wrong(model: Shape, batch: int, new: int, context: int) -> dict[str, Mistakes]:
@@ -99,7 +99,7 @@ def attention_wrong(model: Shape, batch: int, new: int, context: int) -> dict[st
 def attention_case(group: str, model: Shape, batch: int, new: int, context: int) -> Case:
     listed, wrong = attention_products(model, batch, new, context), attention_wrong(model, batch, new, context)
     right = {name: Right(flops(listed, name), wrong[name]) for name in wrong}
-    return Case("flops.attention_flops", group, (Call("attention_flops", (model, batch, new, context)),), Want(right))
+    return case("attention_flops", group, Call("attention_flops", (model, batch, new, context)), right)
 
 
 def mlp_case(group: str, model: Shape, tokens: int) -> Case:
@@ -115,7 +115,7 @@ def mlp_case(group: str, model: Shape, tokens: int) -> Case:
                                       "The width was taken to be 4 * hidden; it is model[\"mlp\"]."),
         "counts-all-layers": (maps * one * model["layers"], "All layers were counted; the function is about one."),
     }
-    return Case("flops.mlp_flops", group, (Call("mlp_flops", (model, tokens)),), Want(Right(maps * one, wrong)))
+    return case("mlp_flops", group, Call("mlp_flops", (model, tokens)), Right(maps * one, wrong))
 
 
 def layer_case(b: int, s: int, h: int) -> Case:
@@ -136,7 +136,7 @@ def layer_case(b: int, s: int, h: int) -> Case:
         "swaps-s-and-h": (4 * linear + 24 * square, "s and h are swapped: projections grow with h^2, scores with "
                                                     "s^2."),
     }
-    return Case("flops.layer_flops", FORMULA, (Call("layer_flops", (b, s, h)),), Want(Right(right, wrong)))
+    return case("layer_flops", FORMULA, Call("layer_flops", (b, s, h)), Right(right, wrong))
 
 
 def cases(seed: int) -> list[Case]:

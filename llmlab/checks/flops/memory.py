@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from llmlab.checks.flops.numbers import NEVER, Mistakes, Right, Want
+from llmlab.checks.flops.verdicts import NEVER, Mistakes, Right, case
 from llmlab.checks.flops.oracle import Shape, cached, draw, held
 from llmlab.checks.protocol import Call, Case, Task
 from llmlab.models.shapes import ACCELERATORS, MODELS
@@ -80,7 +80,7 @@ def parameters_case(group: str, model: Shape) -> Case:
         },
     }
     call = Call("parameters", (model,))
-    return Case("flops.parameters", group, (call,), Want({part: Right(right[part], wrong[part]) for part in right}))
+    return case("parameters", group, call, {part: Right(right[part], wrong[part]) for part in right})
 
 
 def cache_case(group: str, model: Shape, batch: int, context: int, width: float | None = None) -> Case:
@@ -110,7 +110,7 @@ def cache_case(group: str, model: Shape, batch: int, context: int, width: float 
         "forgets-head-dim": (right / model["head_dim"], "The width of a head is missing."),
     }
     call = Call("kv_cache_bytes", (model, batch, context) if width is None else (model, batch, context, width))
-    return Case("flops.kv_cache_bytes", group, (call,), Want(Right(right, wrong)))
+    return case("kv_cache_bytes", group, call, Right(right, wrong))
 
 
 def batch_case(group: str, model: Shape, accelerator: dict, context: int, width: float | None = None) -> Case:
@@ -141,7 +141,7 @@ def batch_case(group: str, model: Shape, accelerator: dict, context: int, width:
     }
     given = (model, accelerator, context)
     call = Call("largest_batch", given if width is None else (*given, width))
-    return Case("flops.largest_batch", group, (call,), Want(Right(right, wrong)))
+    return case("largest_batch", group, call, Right(right, wrong))
 
 
 def cases(seed: int) -> list[Case]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from llmlab.checks.flops.layers import HALF
-from llmlab.checks.flops.numbers import Mistakes, Right, Want
+from llmlab.checks.flops.verdicts import Mistakes, Right, case
 from llmlab.checks.flops.oracle import Shape, draw, flops, held, products
 from llmlab.checks.protocol import Call, Case, Task
 
@@ -81,7 +81,7 @@ def forward_case(group: str, model: Shape, batch: int, new: int, context: int, l
                               "A gated MLP has three maps; two were counted."),
     }
     call = Call("forward_flops", (model, batch, new, context), {} if logits is None else {"logits": logits})
-    return Case("flops.forward_flops", group, (call,), Want(Right(right, wrong)))
+    return case("forward_flops", group, call, Right(right, wrong))
 
 
 def decode(model: Shape, lengths: range, cache: bool, logits: int = 1) -> int:
@@ -122,8 +122,7 @@ def generation_case(group: str, model: Shape, prompt: int, tokens: int, cache: b
         "forgets-factor-two": (prefill // 2, HALF),
     }
     call = Call("generation_flops", (model, prompt, tokens, cache))
-    return Case("flops.generation_flops", group, (call,),
-                Want({"prefill": Right(prefill, before), "decode": Right(right, wrong)}))
+    return case("generation_flops", group, call, {"prefill": Right(prefill, before), "decode": Right(right, wrong)})
 
 
 def cases(seed: int) -> list[Case]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from llmlab.checks.flops.numbers import NEVER, Mistakes, Right, Value, Want
+from llmlab.checks.flops.verdicts import NEVER, Mistakes, Right, Value, case
 from llmlab.checks.flops.oracle import Shape, cached, draw, flops, held, products
 from llmlab.checks.judging import Refuse
 from llmlab.checks.protocol import Call, Case, Task
@@ -42,7 +42,7 @@ def roofline_case(group: str, accelerator: dict, work: float, moved: float) -> C
             "min-for-max": (work / fast, "More than the roof allows: the lower of peak and bandwidth * intensity."),
             "adds-times": (work / (slow + fast), ADDED)}),
     }
-    return Case("flops.roofline", group, (Call("roofline", (accelerator, work, moved)),), Want(right))
+    return case("roofline", group, Call("roofline", (accelerator, work, moved)), right)
 
 
 def step_case(group: str, model: Shape, accelerator: dict, batch: int, context: int,
@@ -96,7 +96,7 @@ def step_case(group: str, model: Shape, accelerator: dict, batch: int, context: 
     }
     call = Call("decode_step", (model, accelerator, batch, context) if width is None else
                 (model, accelerator, batch, context, width))
-    return Case("flops.decode_step", group, (call,), Want(right))
+    return case("decode_step", group, call, right)
 
 
 def latency_case(group: str, start: float, arrivals: list[float]) -> Case:
@@ -127,7 +127,7 @@ def latency_case(group: str, start: float, arrivals: list[float]) -> Case:
             "total-is-a-clock-reading": (last, "That is when the last token came. Take the time since the "
                                                "request.")}),
     }
-    return Case("flops.request_latency", group, (Call("request_latency", (start, arrivals)),), Want(right))
+    return case("request_latency", group, Call("request_latency", (start, arrivals)), right)
 
 
 def cases(seed: int) -> list[Case]:

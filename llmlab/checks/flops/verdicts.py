@@ -14,7 +14,8 @@ import torch
 
 from llmlab.checks.compare import mutation, raises, show, value_of
 from llmlab.checks.judging import Refuse
-from llmlab.checks.protocol import Case, Event, Output, Verdict
+from llmlab.checks.protocol import Call, Case, Event, Output, Verdict
+from llmlab.models.shapes import ACCELERATORS, MODELS
 
 Value = float | int | str | None | Sequence[float]
 Mistakes = Mapping[str, tuple[Value, str]]
@@ -41,6 +42,25 @@ class Want:
 
     right: Right | Mapping[str, Right]
     why: str = ""
+
+
+def case(task: str, group: str, call: Call, right: Right | Mapping[str, Right]) -> Case:
+    """A case of one call; a published shape is shown by its name, so that a student can make the same call."""
+    given = [named(value) for value in call.args] + [f"{key}={named(value)}" for key, value in call.kwargs.items()]
+    return Case(f"flops.{task}", group, (call,), Want(right), f"{call.function}({', '.join(given)})")
+
+
+def named(value: Any) -> str:
+    """How an argument is shown.
+
+    >>> named(MODELS["GPT-2"]), named(3)
+    ("MODELS['GPT-2']", '3')
+    """
+    for table, entries in (("MODELS", MODELS), ("ACCELERATORS", ACCELERATORS)):
+        for name, entry in entries.items():
+            if value == entry:
+                return f"{table}[{name!r}]"
+    return repr(value)
 
 
 def plain(value: Any) -> Any:
