@@ -1,9 +1,15 @@
 """A small lab for every test of this folder, and one class graded once."""
 
+import os
+import pickle
+import shutil
+
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from llmlab.grading import hidden, sample_class
+from llmlab.grading.course import Course
 from llmlab.grading.places import Desk, desk
 from tests.grading import lab_text
 
@@ -31,7 +37,17 @@ def released(tmp_path, few_tasks):
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory, few_tasks):
-    """(desk, summary) of the sample class after release, grade, feedback and export."""
-    where = lab_text.released_course(tmp_path_factory.mktemp("class") / "course")
-    summary = sample_class.run(where, console=Console(quiet=True))
-    return desk("lab1", where), summary
+    """(desk, summary) of the sample class after release, grade, feedback and export.
+
+    It is graded once for all workers, since that takes longest; each file gets a copy of its own.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sample-class"
+    with FileLock(f"{shared}.lock"):
+        if not (shared / "summary").is_file():
+            shutil.rmtree(shared, ignore_errors=True)
+            made = sample_class.run(lab_text.released_course(shared / "course"), console=Console(quiet=True))
+            (shared / "summary").write_bytes(pickle.dumps(made))
+    root = tmp_path_factory.mktemp("class") / "course"
+    shutil.copytree(shared / "course", root, symlinks=True)
+    return desk("lab1", Course(root)), pickle.loads((shared / "summary").read_bytes())
