@@ -241,5 +241,5 @@ def usage(tables: Sequence[Sequence[int]], lengths: Sequence[int], block_size: i
     """
     raise NotImplementedError(
         "Lab 4, task paged_cache.usage: count the slots that are allocated, filled and wasted. Read "
-        "part3/paged-cache.html#sec-usage"
+        "part3/waste.html#sec-usage"
     )

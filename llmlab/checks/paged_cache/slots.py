@@ -19,7 +19,7 @@ TASKS = (
     Task(SLOTS, "lab4", "say into which slots the K and V of some positions go", {WHERE: 2, OUTSIDE: 1},
          "part3/paged-cache.html#sec-slot-mapping"),
     Task(USAGE, "lab4", "count the slots that are allocated, filled and wasted", {APART: 1, SHARED: 2},
-         "part3/paged-cache.html#sec-usage"),
+         "part3/waste.html#sec-usage"),
 )
 Rule = Callable[[list[int], int, int], int]
 WRONG_SLOTS: dict[str, tuple[Rule, str]] = {

@@ -34,7 +34,8 @@ class BlockManager:
         """Give keys to the full blocks that have none yet."""
         while self.caching and (len(sequence.keys) + 1) * self.size <= len(sequence.tokens):
             i = len(sequence.keys)
-            key = block_key(sequence.keys[-1] if i else "", sequence.tokens[i * self.size:(i + 1) * self.size])  # noqa: F821
+            key = block_key(sequence.keys[-1] if i else "",
+                            sequence.tokens[i * self.size:(i + 1) * self.size])  # noqa: F821
             sequence.keys.append(key)
             if key not in self.index:
                 self.index[key] = sequence.table[i]

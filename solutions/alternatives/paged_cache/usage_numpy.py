@@ -14,4 +14,5 @@ def usage(tables, lengths, block_size):
         for position in range(length):
             marked[table[position // block_size], position % block_size] = True
     allocated, filled = taken.sum() * block_size, marked.sum()
-    return {"tokens": sum(lengths), "allocated": int(allocated), "filled": int(filled), "wasted": int(allocated - filled)}
+    return {"tokens": sum(lengths), "allocated": int(allocated), "filled": int(filled),
+            "wasted": int(allocated - filled)}
