@@ -71,6 +71,20 @@ QUESTIONS: tuple[Question, ...] = (
              "part2/roofline.html#sec-memory-plan", whole=True, low=0, high=10**6),
     Question("total-time", "lab2", "time from a request to its last token", 2, "seconds",
              "part2/prefill-decode.html#sec-request-latency", low=0, high=10**4),
+    Question("bidirectional-layers", "lab3", "layers whose old keys change without a causal mask", 2, "layers",
+             "part3/kv-cache.html#sec-changed-rows", whole=True, low=0, high=4),
+    Question("cache-bytes", "lab3", "bytes that the cache of the target holds for one token", 2, "bytes",
+             "part3/kv-cache.html#sec-cache-class", whole=True, low=1, high=10**9),
+    Question("growth-copied", "lab3", "tokens copied while a doubling cache takes 1,000 tokens", 2, "tokens",
+             "part3/kv-cache.html#sec-cache-class", whole=True, low=0, high=10**6),
+    Question("restart-nats", "lab3", "cost of a token when decode positions restart at 0", 2, "nats",
+             "part3/incremental.html#sec-forward", low=0, high=1000),
+    Question("rollback-length", "lab3", "length to which a cache is cut after a rejection", 2, "tokens",
+             "part3/kv-cache.html#sec-cache-class", whole=True, low=0, high=20),
+    Question("rows-ratio", "lab3", "rows without a cache over rows with one, 10 + 50 tokens", 2, "ratio",
+             "part3/incremental.html#sec-generate-cached", low=0, high=10**4),
+    Question("window-reach", "lab3", "tokens that can influence the last one, 4 layers, window 16", 2, "tokens",
+             "part3/kv-cache.html#sec-window-cache", whole=True, low=1, high=1000),
 )
 
 
