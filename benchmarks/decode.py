@@ -113,6 +113,7 @@ def generate() -> Values:
     for name, (batches, new, rounds) in GENERATE.items():
         lm = models.load(name)
         hf, decoder = as_hf(lm), Decoder(lm)
+        values[f"parameters_{name}"] = sum(p.numel() for p in lm.model.parameters())
         for batch in batches:
             ids = prompts(batch)
             ours, theirs = decoder.generate(ids, new), by_hf(hf, ids, new)
