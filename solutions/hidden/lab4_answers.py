@@ -33,8 +33,9 @@ def samples_blocks() -> dict[str, Key]:
     tail = prompt - whole * size
     return {"samples-blocks": Key(whole + samples * up(tail + answer), EXACT, {
         "shares-nothing": (samples * up(prompt + answer), "Those are the blocks without sharing."),
-        "shares-the-partial-block": (up(prompt) + samples * up(answer), "The half-full block cannot stay shared: everybody "
-                                     "writes into it, so each has one of its own."),
+        "shares-the-partial-block": (
+            up(prompt) + samples * up(answer),
+            "The half-full block cannot stay shared: everybody writes into it, so each has one of its own."),
         "forgets-the-tail": (whole + samples * up(answer), "The last 8 tokens of the prompt are in nobody's block."),
         "one-sample": (up(prompt + answer), "That is one sample alone."),
     })}
@@ -47,10 +48,11 @@ def waste_share() -> dict[str, Key]:
         return float(wasted / (wasted + filled if per == "allocated" else filled))
 
     return {"waste-share": Key(share(128), 0.0006, {
-        "share-of-filled": (share(128, "filled"), "That is waste over filled slots; the question asks for allocated ones."),
+        "share-of-filled": (share(128, "filled"),
+                            "That is waste over filled slots; the question asks for allocated ones."),
         "blocks-of-16": (share(16), "That is the share with blocks of 16."),
-        "whole-block": (float(Fraction(128) / (128 + Fraction(2_049, 2))), "Not a whole block is wasted for each sequence, but what its "
-                        "last one lacks."),
+        "whole-block": (float(Fraction(128) / (128 + Fraction(2_049, 2))),
+                        "Not a whole block is wasted for each sequence, but what its last one lacks."),
         "filled-share": (1 - share(128), "That is the share that is filled."),
     })}
 
@@ -84,9 +86,10 @@ def refused_with_room() -> dict[str, Key]:
     enough, all_of_them = refusals(lambda prompt, answer: prompt + answer)
     return {"refused-with-room": Key(enough, EXACT, {
         "counts-every-refusal": (all_of_them, "Every refusal was counted, also those for want of memory."),
-        "counts-want-of-memory": (all_of_them - enough, "Those are the steps without enough free memory; count the others."),
-        "longest-for-everybody": (refusals(lambda prompt, answer: 512)[0], "That is with 512 slots for everybody; take what a "
-                                  "request needs."),
+        "counts-want-of-memory": (all_of_them - enough,
+                                  "Those are the steps without enough free memory; count the others."),
+        "longest-for-everybody": (refusals(lambda prompt, answer: 512)[0],
+                                  "That is with 512 slots for everybody; take what a request needs."),
     })}
 
 
@@ -123,8 +126,10 @@ def chat_computed() -> dict[str, Key]:
     right, everything = computed(64), computed(64, hit=lambda n: 0)
     return {"chat-computed": Key(right, EXACT, {
         "no-prefix-cache": (everything, "That is without a prefix cache: pass prefix_caching=True."),
-        "cached-instead": (everything - right, "Those are the tokens that were cached; the question asks for the others."),
-        "memory-without-end": (computed(4_096), "That is with a pool so large that nothing is evicted; take 64 blocks."),
+        "cached-instead": (everything - right,
+                           "Those are the tokens that were cached; the question asks for the others."),
+        "memory-without-end": (computed(4_096),
+                               "That is with a pool so large that nothing is evicted; take 64 blocks."),
         "blocks-of-32": (computed(32, size=32), "That is with 32 blocks of 32; take 64 of 16."),
     })}
 
@@ -145,7 +150,8 @@ def timer_median() -> dict[str, Key]:
     early = [140 * luck[0] + 40_000 - 75, *(140 * x for x in luck[1:21])]
     right = statistics.median(cold)
     return {"timer-median": Key(right, 0.1, {
-        "forgets-the-flush": (statistics.median(warm), "That is the time with the data in L2: flush before each repeat."),
+        "forgets-the-flush": (statistics.median(warm),
+                              "That is the time with the data in L2: flush before each repeat."),
         "mean-for-median": (statistics.fmean(cold), "That is the mean. Stragglers move it; take the median."),
         "times-the-flush": (80 + right, "The flush of 80 us was timed too."),
         "counts-the-warm-up": (statistics.median(early), "The warm-up is among the times."),
@@ -209,7 +215,8 @@ def roof_share() -> dict[str, Key]:
     return {"roof-share": Key(right, 0.001, {
         "share-of-peak": (flops / seconds / peak, "That is the share of the peak FLOP/s, not of the roof."),
         "query-heads-for-cache": (share(heads), "The cache was counted for 32 heads; it has 8."),
-        "keys-only": (share(kv, parts=1), "Half of the bytes are missing: keys and values are read, 2 bytes each number."),
+        "keys-only": (share(kv, parts=1),
+                      "Half of the bytes are missing: keys and values are read, 2 bytes each number."),
         "share-in-percent": (100 * right, "That is in percent; the question asks for a share."),
         "milliseconds-for-seconds": (right / 1e3, MS_FOR_S),
     })}
