@@ -24,7 +24,7 @@ help:            ## This list
 env:             ## Create .venv from the pins; does nothing when they have not changed
 	@"$(PYTHON)" tools/env.py
 
-course: env      ## The book, the released lab, and a sample class graded by nbgrader
+course: env      ## The book, the released labs, and a sample class graded by nbgrader
 	@$(IN) tools/steps.py course
 
 test: env        ## The whole pytest suite (PYTEST_ARGS="tests/checks -x" for a part)
@@ -33,16 +33,16 @@ test: env        ## The whole pytest suite (PYTEST_ARGS="tests/checks -x" for a 
 book: env        ## Only the book, into _build/html
 	@$(IN) tools/steps.py book
 
-release: env     ## Only what students receive for lab 1
+release: env     ## Only what students receive for each lab
 	@$(IN) tools/steps.py release
 
-class: env       ## Only the sample class (with the release it needs)
+class: env       ## Only the sample class (with the releases it needs)
 	@$(IN) tools/steps.py class
 
 scaffolds: env   ## Regenerate the modules students fill in from solutions/
 	@$(IN) tools/steps.py scaffolds
 
-student: env     ## The wheel and the zip for students, scanned for solutions
+student: env     ## The wheel and the zips for students, scanned for solutions
 	@$(IN) tools/steps.py release student
 
 results: env     ## Measure again what the book quotes, into results/

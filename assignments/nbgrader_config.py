@@ -19,6 +19,7 @@ from nbgrader.preprocessors import (
 )
 from nbgrader.server_extensions.formgrader.handlers import template_path
 
+from llmlab._finder import LABS
 from llmlab.grading.database import gradebook_url
 from llmlab.grading.lookup import LedgerLookup
 from llmlab.grading.page_state import PageState
@@ -38,7 +39,7 @@ c.CourseDirectory.db_url = gradebook_url(HERE)
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", ".*", "*.new"]
 
 # A student's module is theirs: the master never replaces it, even if somebody adds a .py to source/.
-c.Autograde.exclude_overwriting = {"lab1": ["decoding.py", "penalties.py"]}
+c.Autograde.exclude_overwriting = {lab: [f"{module}.py" for module in modules] for lab, modules in LABS.items()}
 # nbgrader's list, with the lookup in place of Execute.
 c.Autograde.autograde_preprocessors = [
     LedgerLookup,

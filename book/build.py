@@ -33,6 +33,7 @@ CODE = (
     "solutions/*.py",
     "llmlab/*.py",
     "llmlab/models/**/*",
+    "llmlab/devices/**/*",
     "llmlab/figures/**/*",
     "llmlab/checks/**/*",
     "results/*.json",

@@ -25,10 +25,17 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-LAB_MODULES = ("decoding", "penalties")
+PACKAGE = Path(__file__).resolve().parent
+LABS: dict[str, tuple[str, ...]] = {
+    "lab1": ("decoding", "penalties"),
+    "lab2": ("flops",),
+    "lab3": ("kv_cache",),
+    "lab4": ("paged_cache", "gpu_timing"),
+}
+"""Lab -> its modules. The checks say the same of each task, but need torch; a test holds the two together."""
+LAB_MODULES = tuple(module for modules in LABS.values() for module in modules)
 """The modules that students write. Everything else under `llmlab` is given."""
 
-PACKAGE = Path(__file__).resolve().parent
 CONFIG = "llmlab.toml"
 _chosen: Path | None = None
 
@@ -52,12 +59,22 @@ class Found:
         except OSError as error:
             raise LabModuleError(
                 f"llmlab.{self.module} should come from {self.path} (chosen by {self.origin}), but that file "
-                f"cannot be read: {error.strerror}. Restore it, or run `llmlab update` to get a fresh scaffold."
+                f"cannot be read: {error.strerror}. Restore it, or run `llmlab update {lab_of(self.module)}` to get a fresh "
+                "scaffold."
             ) from None
 
     def digest(self) -> str:
         """First 12 hex digits of the SHA-256 of the saved file."""
         return short_hash(self.read())
+
+
+def lab_of(module: str) -> str:
+    """The lab that a module belongs to.
+
+    >>> lab_of("penalties")
+    'lab1'
+    """
+    return next(lab for lab, modules in LABS.items() if module in modules)
 
 
 def short_hash(source: bytes) -> str:

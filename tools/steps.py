@@ -37,24 +37,24 @@ class Step:
 
 STEPS = {
     "scaffolds": Step("what students fill in, from solutions/", ("-m", "llmlab.grading.scaffold")),
-    "book": Step("the book of part I", ("book/build.py",), (("the book", "_build/html/index.html"),)),
+    "book": Step("the book", ("book/build.py",), (("the book", "_build/html/index.html"),)),
     "release": Step(
-        "the release of lab 1",
-        ("-m", "llmlab", "release", "lab1"),
-        (("the lab as released", "assignments/release/lab1"),),
+        "the release of every lab",
+        ("-m", "llmlab", "release"),
+        (("the labs as released", "assignments/release"),),
     ),
     "class": Step(
-        "the lab's release and a sample class: intake, grading, feedback, grades",
+        "every lab's release and a sample class: intake, grading, feedback, grades",
         ("-m", "llmlab.grading.sample_class"),
         (
-            ("the lab as released", "assignments/release/lab1"),
+            ("the labs as released", "assignments/release"),
             ("the gradebook", "assignments/gradebook.db"),
             ("every student's feedback", "assignments/feedback"),
-            ("the grades", "assignments/grades.csv"),
+            ("the grades of all labs", "assignments/gradebook.csv"),
         ),
     ),
     "student": Step(
-        "the wheel and the zip that students get, scanned for solutions",
+        "the wheel and a zip for each lab that students get, scanned for solutions",
         ("-m", "llmlab.grading.artefact"),
         (("what students get", "dist"),),
     ),

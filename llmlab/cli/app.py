@@ -60,6 +60,9 @@ def top(
 @app.command(rich_help_panel=STUDENT)
 def start(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder to make or to complete.")],
+    labs: Annotated[
+        list[str] | None, typer.Argument(metavar="[LAB]...", help="Only these labs; all by default.")
+    ] = None,
 ) -> None:
     """Make a workspace: modules to fill in, the notebooks of released labs, llmlab.toml.
 
@@ -67,16 +70,18 @@ def start(
 
     \b
     llmlab start my-labs
-    llmlab start .              here
+    llmlab start my-labs lab2   only this lab
     """
-    from llmlab.cli import spoken, workspace
+    from llmlab.cli import names, spoken, workspace
 
-    root, changes = workspace.start(folder)
+    root, changes = workspace.start(folder, [names.lab(lab) for lab in labs or []])
     spoken.started(root, changes)
 
 
 @app.command(rich_help_panel=STUDENT)
-def update() -> None:
+def update(
+    labs: Annotated[list[str] | None, typer.Argument(metavar="[LAB]...", help="Labs to add to this workspace.")] = None,
+) -> None:
     """Bring in new versions of modules and notebooks. Your work is never overwritten.
 
     A file you have not touched is replaced. Beside one you have changed, the new version is written as
@@ -84,17 +89,18 @@ def update() -> None:
 
     \b
     llmlab update
+    llmlab update lab3          add this lab too
     """
-    from llmlab.cli import spoken, workspace
+    from llmlab.cli import names, spoken, workspace
 
-    root, changes = workspace.update()
+    root, changes = workspace.update([names.lab(lab) for lab in labs or []])
     spoken.updated(root, changes)
 
 
 @app.command(rich_help_panel=STUDENT)
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="MODULE[.TASK]", help="What to check; all by default.")
+        list[str] | None, typer.Argument(metavar="[LAB|MODULE[.TASK]]...", help="What to check; all by default.")
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Check again at every save, until Ctrl-C.")
@@ -103,10 +109,12 @@ def check(
 ) -> None:
     """Check the saved files: points, status, first failure, what to read.
 
-    Exit code 0: all right. 1: something is wrong or not written yet. 2: a name or a file is missing.
+    Without a name: the modules of this workspace; those not begun yet, or missing, are named in one line.
+    Exit code 0: all right. 1: something is wrong or not written yet. 2: what was named is missing.
 
     \b
-    llmlab check                        everything
+    llmlab check                        what you have begun
+    llmlab check lab2                   the modules of one lab
     llmlab check decoding               one module
     llmlab check decoding.top_p         one task, with every failure in full
     llmlab check decoding --watch       again at every save
@@ -173,15 +181,19 @@ def doctor() -> None:
 
 
 @app.command(rich_help_panel=TEACHER)
-def release(lab: Lab, course: CourseDir = "") -> None:
+def release(
+    lab: Annotated[str, typer.Argument(metavar="[LAB]", help="A lab, such as lab1; all by default.")] = "",
+    course: CourseDir = "",
+) -> None:
     """Make what students receive: the notebook without solutions, and the modules to fill in.
 
     \b
     llmlab release lab1
+    llmlab release              every lab
     """
     from llmlab.cli import instructor, names
 
-    raise typer.Exit(instructor.release(names.lab(lab), course))
+    raise typer.Exit(instructor.release(names.lab(lab) if lab else "", course))
 
 
 @app.command(rich_help_panel=TEACHER)

@@ -10,7 +10,7 @@ import time
 
 from rich.text import Text
 
-from llmlab._finder import LabModuleError, find, workspace
+from llmlab._finder import PACKAGE, LabModuleError, find, workspace
 from llmlab.cli import names, render, results
 from llmlab.cli.console import Stop, console, say
 from llmlab.harness.spawn import Closed, starter
@@ -58,18 +58,43 @@ class Checker:
 
 
 def check(wanted: list[str], watch: bool, verbose: bool) -> int:
-    """Check what is named, print it, remember it; 0 if all of it is right, else 1."""
+    """Check what is named, print it, remember it; 0 if all of it is right, else 1.
+
+    Without a name: every module of the workspace's labs that is there. Once work has begun, modules that nobody has
+    touched yet take one line together, as do missing ones.
+    """
     modules = names.expand(wanted)
-    for module in modules:
+    now = modules if wanted else _worth_a_table(modules)
+    for module in now:
         find(module).read()  # a missing file is told before anything slow starts
     with Checker() as checker:
-        good = [_one(checker, module, tasks, verbose) for module, tasks in modules.items()]
+        good = [_one(checker, module, modules[module], verbose) for module in now]
+        if len(now) < len(modules):
+            good += [False]
+            _told_in_one_line([module for module in modules if module not in now])
         if watch:
             from llmlab.cli.watching import watch as follow
 
             follow(modules, lambda module: _again(checker, module, modules[module], verbose))
             return 0
     return 0 if all(good) else 1
+
+
+def _worth_a_table(modules: dict[str, list[str]]) -> list[str]:
+    """The modules that are there and begun; all that are there while none is begun."""
+    there = [module for module in modules if find(module).path.is_file()]
+    begun = [module for module in there if find(module).read() != (PACKAGE / f"{module}.py").read_bytes()]
+    return begun or there
+
+
+def _told_in_one_line(modules: list[str]) -> None:
+    untouched = [module for module in modules if find(module).path.is_file()]
+    missing = [module for module in modules if module not in untouched]
+    if untouched:
+        say(f"Not begun yet: {', '.join(untouched)}. `llmlab check {untouched[0]}` shows what to write there.", "dim")
+    if missing:
+        files = ", ".join(f"{module}.py" for module in missing)
+        say(f"Missing: {files} in {find(missing[0]).path.parent}. `llmlab update` brings a fresh one.", "red")
 
 
 def _one(checker: Checker, module: str, tasks: list[str], verbose: bool) -> bool:

@@ -20,8 +20,8 @@ from pathlib import Path
 from rich.text import Text
 
 from llmlab import __version__
-from llmlab._finder import LAB_MODULES, PACKAGE, LabModuleError, find, workspace
-from llmlab.cli import probes
+from llmlab._finder import LAB_MODULES, LABS, PACKAGE, LabModuleError, find, workspace
+from llmlab.cli import names, probes
 from llmlab.cli.console import console, marks, plain, say
 
 FINE, NOTE, WRONG = "ok", "part", "bad"
@@ -122,7 +122,7 @@ def files() -> Iterator[Finding]:
     yield Finding(
         FINE if root else NOTE, "workspace", str(root) if root else "none here; `llmlab start DIR` makes one"
     )
-    for module in LAB_MODULES:
+    for module in (module for lab in names.here() for module in LABS[lab]):
         try:
             found = find(module)
             yield Finding(FINE, module, f"{found.path} ({found.digest()}), chosen by {found.origin}")
@@ -153,7 +153,7 @@ def helper() -> Iterator[Finding]:
         times = []
         for _ in range(2):
             began = time.monotonic()
-            candidate = Candidate(start.start(), "decoding", b"", "empty.py")
+            candidate = Candidate(start.start(), LAB_MODULES[0], b"", "empty.py")
             bad = candidate.load()
             candidate.process.end()
             times.append(time.monotonic() - began)

@@ -58,11 +58,14 @@ def _call(work: Callable, *args, **kwargs):
 
 
 def release(lab: str, where: str) -> int:
-    """Make the release of a lab; 0."""
+    """Make the release of a lab, or of every lab that has a text; 0."""
     pipeline, course = _tools(where)
-    with console(stderr=True).status(f"releasing {lab}"):
-        made = _call(pipeline.release, lab, course)
-    say(f"Released: {made}", "green")
+    from llmlab.grading.places import written
+
+    for one in [lab] if lab else written(course):
+        with console(stderr=True).status(f"releasing {one}"):
+            made = _call(pipeline.release, one, course)
+        say(f"Released: {made}", "green")
     say("Students get what lies there. `make student` packs it with the wheel.", "dim")
     return 0
 

@@ -1,5 +1,7 @@
 """The names a person may type: labs, modules, tasks. A wrong one is answered with what there is. Imports no
 torch.
+
+Without a name a command is about the labs of this workspace: those with a module or the notebook in it.
 """
 
 from __future__ import annotations
@@ -7,15 +9,10 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
-from llmlab._finder import LAB_MODULES, PACKAGE
+from llmlab._finder import LAB_MODULES, LABS, PACKAGE, code_folder, find, workspace
 from llmlab.cli.console import Stop
-
-_LABS = {"lab1": ("decoding", "penalties")}
-LABS: dict[str, tuple[str, ...]] = {
-    lab: tuple(module for module in modules if module in LAB_MODULES) for lab, modules in _LABS.items()
-}
-"""Lab -> its modules. A test holds this against the checks, which say it for each task but need torch."""
 
 
 def functions(module: str) -> list[str]:
@@ -47,14 +44,36 @@ def lab(name: str) -> str:
     return name
 
 
+def here(root: Path | None = None) -> list[str]:
+    """The labs of a workspace (default: where commands look now), by what is there: at least one module, or the
+    notebook. None there: all labs.
+    """
+    code = (lambda module: find(module).path) if root is None else (lambda module: code_folder(root) / f"{module}.py")
+    root = root or workspace()
+    found = [
+        name
+        for name, modules in LABS.items()
+        if any(code(module).is_file() for module in modules) or (root and (root / f"{name}.ipynb").is_file())
+    ]
+    return found or list(LABS)
+
+
+def modules_here() -> list[str]:
+    """The modules of the labs of this workspace; a file of one may be missing. Raises LabModuleError if all are."""
+    modules = [module for name in here() for module in LABS[name]]
+    if not any(find(module).path.is_file() for module in modules):
+        find(modules[0]).read()
+    return modules
+
+
 def expand(names: list[str]) -> dict[str, list[str]]:
     """Module -> task ids asked for (empty: all of them), from "lab1", "decoding", "decoding.py",
     "decoding.top_p".
 
-    No name means every module. Raises Stop for a name that does not exist.
+    No name means every module of the workspace's labs. Raises Stop for a name that does not exist.
     """
     wanted: dict[str, list[str]] = {}
-    for name in names or LAB_MODULES:
+    for name in names or modules_here():
         for part in LABS.get(name, (name,)):
             module, _, task = part.replace("\\", "/").rpartition("/")[2].removesuffix(".py").partition(".")
             if module not in LAB_MODULES:

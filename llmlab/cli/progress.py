@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmlab._finder import LabModuleError, find, workspace
-from llmlab.cli import results
+from llmlab.cli import names, results
 from llmlab.cli.console import Stop, console, marks, say
 from llmlab.cli.names import LABS
 from llmlab.cli.render import WORDS
@@ -56,7 +56,8 @@ def show() -> int:
     for justify in ("left", "left", "right", "left"):
         grid.add_column(justify=justify)
     stale = []
-    for lab, modules in LABS.items():
+    for lab in names.here():
+        modules = LABS[lab]
         rows, total = [], [0.0, 0.0]
         for module in modules:
             digest = _digest(module)

@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from llmlab._finder import LAB_MODULES, LabModuleError, find, workspace
+from llmlab._finder import LABS, LabModuleError, find, workspace
+from llmlab.cli import names
 from llmlab.cli.console import console, plain, say
 from llmlab.cli.workspace import Changes
 
@@ -49,7 +50,8 @@ def started(root: Path, changes: Changes) -> None:
             "dim",
         )
     say(f"Workspace: {root}", "bold")
-    say("Next: go there, run `llmlab check`, open decoding.py and write the first function.")
+    first = next((name for name in changes.written if name.endswith(".py")), "a module")
+    say(f"Next: go there, run `llmlab check`, open {first} and write the first function.")
 
 
 def updated(root: Path, changes: Changes) -> None:
@@ -60,13 +62,13 @@ def updated(root: Path, changes: Changes) -> None:
 
 
 def where() -> int:
-    """The table of `llmlab where`; 2 if a file is missing, else 0."""
-    to, missing = console(), []
+    """The table of `llmlab where`, for the labs of this workspace; 2 if a file is missing, else 0."""
+    to, missing, labs = console(), [], names.here()
     grid = Table(box=None, header_style="dim", padding=(0, 1))
     for column in ("module", "hash", "chosen by", "path"):
         grid.add_column(column, overflow="fold", no_wrap=column in ("module", "hash"))
     lines = []
-    for module in LAB_MODULES:
+    for module in (module for lab in labs for module in LABS[lab]):
         found = find(module)
         try:
             digest = Text(found.digest(), "cyan")
@@ -83,6 +85,8 @@ def where() -> int:
             say(f"{module}  {digest.plain}  {path}  (chosen by {origin})")
     for message in missing:
         say(message, "red")
+    if others := [lab for lab in LABS if lab not in labs]:
+        say(f"Not here: {', '.join(others)}. `llmlab update {others[0]}` adds one.", "dim")
     if workspace() is None:
         say(
             "You are not in a workspace: there is no llmlab.toml here or above. `llmlab start "

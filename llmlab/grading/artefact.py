@@ -1,8 +1,10 @@
-"""Builds what students get, into dist/: a wheel of `llmlab`, and a zip with the lab, the wheel and the book.
+"""Builds what students get, into dist/: a wheel of `llmlab`, and for each released lab a zip with it, the wheel and
+the book.
 
-    python -m llmlab.grading.artefact
+    python -m llmlab.grading.artefact            every lab that is released
+    python -m llmlab.grading.artefact lab1 lab2  these; nothing of the others' notebooks goes in
 
-The wheel is the whole package with scaffolds for lab modules; nothing of `solutions/` goes in.  Both files
+The wheel is the whole package with scaffolds for all lab modules; nothing of `solutions/` goes in.  All files
 are scanned for answers (see `leaks`) before they go to dist/: with a finding, dist/ stays without them.
 This does not make the release (`llmlab release`) nor the book (`make book`); it packs what is there.
 The same contents give the same bytes.
@@ -10,6 +12,9 @@ The same contents give the same bytes.
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -24,24 +29,27 @@ from rich.console import Console
 from llmlab._finder import CONFIG, LAB_MODULES
 from llmlab.grading import leaks
 from llmlab.grading.course import Course, CourseError, course
+from llmlab.grading.places import desk, released
 
 EPOCH = (2026, 1, 1, 0, 0, 0)
 EPOCH_SECONDS = "1767225600"
 """The date every packed file carries (2026-01-01 UTC), so that equal contents give equal archives."""
 
 START = """\
-Lab 1: how language models generate text
+{title}
 
 You need Python 3.11 or newer. In this folder:
 
     python3 -m venv .venv
     .venv/bin/python -m pip install "{wheel}[lab]"
-    .venv/bin/llmlab start my-lab
-    cd my-lab && ../.venv/bin/llmlab check --watch
+    .venv/bin/llmlab start my-labs {lab}
+    cd my-labs && ../.venv/bin/llmlab check --watch
+
+Do you have a workspace from an earlier lab? Install the new wheel, go there, and run `llmlab update {lab}`.
 
 On Linux without a GPU, PyTorch's own site says how to get its CPU build; it saves several gigabytes.
 
-    lab1/    the notebook and the modules to fill in, as released
+    {lab}/    the notebook and the modules to fill in, as released
     book/    open book/index.html in a browser; it works without a network
 """
 
@@ -91,12 +99,20 @@ def build_wheel(where: Course, target: Path, labs: Iterable[str] = ()) -> Path:
     return wheels[0]
 
 
+def title(where: Course, lab: str) -> str:
+    """The first heading of the released notebook, such as "Lab 1: from logits to text"; else the lab's name."""
+    notebook = json.loads((where.assignments / "release" / lab / f"{lab}.ipynb").read_bytes())
+    lines = (line for cell in notebook["cells"] for line in "".join(cell["source"]).splitlines())
+    return next((line.removeprefix("# ").strip() for line in lines if line.startswith("# ")), lab)
+
+
 def collect(where: Course, lab: str, wheel: Path) -> dict[str, bytes]:
     """Name -> bytes of every file of the zip.
 
     A book that has not been built is left out.
     """
-    files = {"START.txt": START.format(wheel=wheel.name).encode(), wheel.name: wheel.read_bytes()}
+    start = START.format(title=title(where, lab), lab=lab, wheel=wheel.name)
+    files = {"START.txt": start.encode(), wheel.name: wheel.read_bytes()}
     files |= dict(_tree(where.assignments / "release" / lab, lab))
     book = where.root / "_build" / "html"
     if (book / "index.html").is_file():
@@ -139,34 +155,51 @@ def members(archive: Path) -> Iterator[tuple[str, bytes]]:
                 yield name, data
 
 
-def make(where: Course, lab: str = "lab1") -> tuple[list[Path], list[leaks.Leak]]:
-    """Build, scan and, if nothing is found, place wheel and zip in dist/.  Returns paths and leaks.
+def unseen(files: Iterable[tuple[str, bytes]], seen: set[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """The files that were not in an earlier archive under the same name: wheel and book are in every lab's zip."""
+    for name, data in files:
+        known = (name.partition("!")[2].partition("/")[2], hashlib.sha256(data).digest())
+        if known not in seen:
+            seen.add(known)
+            yield name, data
 
-    Raises CourseError if the lab has not been released or the wheel cannot be built.
+
+def make(where: Course, labs: Iterable[str] = ()) -> tuple[list[Path], list[leaks.Leak]]:
+    """Build, scan and, if nothing is found, place the wheel and a zip for each lab in dist/.  Returns paths and leaks.
+
+    labs: default every released one.  Raises CourseError if one has not been released or the wheel cannot be built.
     """
-    release = where.assignments / "release" / lab
-    if not any(release.glob("*.ipynb")):
-        raise CourseError(f"{release} holds no notebook. Make the release first: `llmlab release {lab}`.")
+    labs = list(labs) or released(where)
+    for lab in labs or ["lab1"]:
+        release = desk(lab, where).release
+        if not any(release.glob("*.ipynb")):
+            raise CourseError(f"{release} holds no notebook. Make the release first: `llmlab release {lab}`.")
     secrets = leaks.answers(where.solutions, where.package / "checks")
     dist = where.root / "dist"
     with tempfile.TemporaryDirectory() as scratch:
-        wheel = build_wheel(where, Path(scratch), [lab])
-        bundle = write_zip(Path(scratch) / f"llmlab-{lab}.zip", f"llmlab-{lab}", collect(where, lab, wheel))
-        found = leaks.scan(members(bundle), secrets)
+        wheel = build_wheel(where, Path(scratch), labs)
+        seen: set[tuple[str, bytes]] = set()
+        bundles, found = [], []
+        for lab in labs:
+            bundle = Path(scratch) / f"llmlab-{lab}.zip"
+            bundles.append(write_zip(bundle, bundle.stem, collect(where, lab, wheel)))
+            found += leaks.scan(unseen(members(bundle), seen), secrets)
         dist.mkdir(exist_ok=True)
-        for old in (*dist.glob("llmlab-*.whl"), dist / bundle.name):
+        for old in (*dist.glob("llmlab-*.whl"), *dist.glob("llmlab-lab*.zip")):
             old.unlink(missing_ok=True)
         if found:
             return [], found
-        return [Path(shutil.copy(path, dist)) for path in (wheel, bundle)], []
+        return [Path(shutil.copy(path, dist)) for path in (wheel, *bundles)], []
 
 
-def main() -> int:
-    """Make both files and print where they are; with a leak, print each and return 1."""
+def main(argv: list[str] | None = None) -> int:
+    """Make the files and print where they are; with a leak, print each and return 1."""
+    parser = argparse.ArgumentParser(prog="python -m llmlab.grading.artefact", description="Make what students get.")
+    parser.add_argument("labs", nargs="*", metavar="LAB", help="only these labs (default: every released one)")
     console = Console(soft_wrap=True)
     try:
         where = course()
-        made, found = make(where)
+        made, found = make(where, parser.parse_args(argv).labs)
     except (CourseError, ValueError) as error:
         console.print(f"[red]student artefact:[/red] {error}", highlight=False)
         return 1

@@ -155,18 +155,27 @@ def _units(statements: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
                 yield [node]
 
 
+def marked(source: str) -> list[list[ast.stmt]]:
+    """The runs of statements in the solution regions of a source, blanked; a region that ends one method and holds a
+    private one has two.
+    """
+    tree, runs = blank(source), []
+    for first, last in _regions(source):
+        taken: set[ast.AST] = set()
+        for block in _lists(tree):  # outermost first
+            run = [s for s in block if first <= s.lineno and s.end_lineno <= last and s not in taken]
+            if run:
+                runs.append(run)
+                taken |= {node for statement in run for node in ast.walk(statement)}
+    return runs
+
+
 def answers_in(source: str, origin: str) -> list[Answer]:
     """The answers of one file of `solutions/`: its solution regions, or every function if it marks none."""
-    tree = blank(source)
-    regions = _regions(source)
-    if regions:  # of the lists that lie in a region, the outermost
-        runs = []
-        for first, last in regions:
-            inside = (
-                [s for s in block if first <= s.lineno and s.end_lineno <= last] for block in _lists(tree)
-            )
-            runs.append(next((run for run in inside if run), []))
+    if _regions(source):
+        runs = marked(source)
     else:
+        tree = blank(source)
         runs = [node.body for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     units = [unit for run in runs for unit in _units(run) if size(unit) >= MIN_NODES]
     made = [Answer(shape(unit), f"{origin}, line {unit[0].lineno}") for unit in units]

@@ -110,10 +110,10 @@ class Nbgrader:
             result = self.api.generate_feedback(lab, student, force=True)
         self._do(f"generate_feedback {lab} for {student}", result)
 
-    def export(self, lab: str, to: Path) -> None:
-        """nbgrader's own CSV of the gradebook."""
+    def export(self, to: Path) -> None:
+        """nbgrader's own CSV of the gradebook, with every lab in it."""
         plugin = CsvExportPlugin(config=self.config)
-        plugin.to, plugin.assignment = str(to), [lab]
+        plugin.to = str(to)
         with self.gradebook() as gradebook:
             plugin.export(gradebook)
 

@@ -11,7 +11,7 @@ the rest is done, and the result is the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from llmlab.grading import attempts, deadlines, roster, scheduler
@@ -31,12 +31,12 @@ __all__ = ["Progress", "Summary", "export", "feedback", "grade", "release"]
 
 
 def grade(lab: str, course: Course, inbox: Path | None = None, progress: Progress | None = None, *, crew: str = "",
-          workers: int = 0, display: bool = True, record: bool = True, unprotected: bool = False) -> Summary:
+          workers: int = 0, display: bool | Collection[str] = True, record: bool = True, unprotected: bool = False) -> Summary:
     """Grade every submission in the inbox that changed since the last time. Returns a row for every student.
 
     inbox: default assignments/inbox. progress(student, status, done, total) is called when a student's status changes.
     crew: address of a Dask scheduler; default: this machine, with `workers` processes (default: one per core, none for a
-    small class). display: also run the notebooks' cells, for their figures. record: also write the gradebook. unprotected:
+    small class). display: also run the notebooks' cells, for their figures; or only those of these students. record: also write the gradebook. unprotected:
     grade even where students' code cannot be confined.
     Raises CourseError if the lab is not released, the inbox or roster cannot be read, or code cannot be confined.
     A stop (Ctrl-C) loses only the jobs at hand.

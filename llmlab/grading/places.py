@@ -38,6 +38,16 @@ def labs() -> list[str]:
     return sorted({task.lab for task in registry.tasks()})
 
 
+def written(course: Course) -> list[str]:
+    """The labs that have a text, and so can be released; sorted."""
+    return [lab for lab in labs() if (course.assignments / "text" / f"{lab}.py").is_file()]
+
+
+def released(course: Course) -> list[str]:
+    """The labs whose released notebook lies in `assignments/release`; sorted."""
+    return [lab for lab in labs() if Desk(course, lab).master.is_file()]
+
+
 @dataclass(frozen=True)
 class Desk:
     """One lab of the course, as the grader sees it."""

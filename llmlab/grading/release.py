@@ -46,7 +46,7 @@ def release(lab: str, course: Course) -> Path:
     at = desk(lab, course)
     notebook = source_notebook(at)
     content = nbformat.writes(notebook).encode() + b"\n"
-    made = scaffold.scaffolds(course)
+    made = scaffold.scaffolds(course, at.modules)
     files = {f"{module}.py": made[module] for module in at.modules} | {
         "llmlab.toml": WORKSPACE.format(lab=lab)
     }

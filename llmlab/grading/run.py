@@ -7,7 +7,7 @@ Only this process writes the ledger and the gradebook. Stopped at any moment, it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
@@ -36,7 +36,7 @@ class Run:
     """One run: jobs go to the crew, results come back to this process."""
 
     def __init__(self, desk: Desk, ledger: Ledger, examiner: Examiner, nbgrader: Nbgrader, crew: Crew, terms: Terms,
-                 progress: Progress, total: int, show: bool, record: bool):
+                 progress: Progress, total: int, show: bool | Collection[str], record: bool):
         self.desk, self.ledger, self.examiner, self.nbgrader, self.crew = desk, ledger, examiner, nbgrader, crew
         self.terms, self.progress, self.total, self.show, self.record = terms, progress, total, show, record
         self.master = desk.master.read_bytes()
@@ -128,7 +128,8 @@ class Run:
             self.ledger.write(item.student, "counted", {"attempt": tried.attempt.number, "of": numbers,
                                                         "points": {str(one.attempt.number): one.points() for one in item.tried}})
         item.tried = [tried]
-        modules, cells = to_show(tried, self.desk) if self.show else ({}, [])
+        seen = self.show if isinstance(self.show, bool) else item.student in self.show
+        modules, cells = to_show(tried, self.desk) if seen else ({}, [])
         if not cells:
             self.finish(item)
             return

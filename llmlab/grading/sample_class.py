@@ -1,7 +1,8 @@
 """Grades a class that nobody sat: submissions built by `sample_students`, then release, grade, feedback,
-export.
+export, one lab after the other.
 
-    python -m llmlab.grading.sample_class
+    python -m llmlab.grading.sample_class              every lab
+    python -m llmlab.grading.sample_class lab2
 
 The submissions are made anew from the solution, the mutants and the keys; every result comes from the
 grader. A second run does only what changed. It works on any Linux without privileges. It never touches a
@@ -14,6 +15,7 @@ import argparse
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -21,14 +23,14 @@ from rich.console import Console
 from llmlab.grading import pipeline
 from llmlab.grading.course import Course, CourseError, course
 from llmlab.grading.database import gradebook_url
-from llmlab.grading.ledger import write_atomic
+from llmlab.grading.ledger import MISSING, write_atomic
 from llmlab.grading.nbgrader_api import StaleGradebook
-from llmlab.grading.places import Desk, desk
+from llmlab.grading.places import Desk, desk, written
 from llmlab.grading.progress import bar, table
-from llmlab.grading.sample_students import Maker, Submission
+from llmlab.grading.sample_students import Maker, Submission, plan
 from llmlab.grading.summary import Summary
 
-LAB, SEED = "lab1", 2026
+SEED = 2026
 MARK = ".sample-class"
 
 
@@ -59,16 +61,21 @@ def start_over(at: Desk) -> None:
         (at.root / name).unlink(missing_ok=True)
 
 
-def release(at: Desk, console: Console) -> Path:
-    """Release the lab; a sample of an older text of the lab is dropped first."""
+def release(where: Course, labs: list[str], console: Console) -> None:
+    """Release the labs; a sample of an older text of one of them is dropped first, from all."""
+    desks = [desk(lab, where) for lab in labs]
+    for at in desks:
+        guard(at)
     try:
-        return pipeline.release(at.lab, at.course)
+        for at in desks:
+            pipeline.release(at.lab, where)
     except StaleGradebook:
-        if not (at.inbox / MARK).is_file():
+        if not (desks[0].inbox / MARK).is_file():
             raise
-        console.print("The lab changed: the older sample class is removed.")
-        start_over(at)
-        return pipeline.release(at.lab, at.course)
+        console.print("A lab changed: the older sample class is removed.")
+        start_over(desks[0])
+        for at in desks:
+            pipeline.release(at.lab, where)
 
 
 def hand_in(at: Desk, submissions: list[Submission]) -> None:
@@ -77,7 +84,9 @@ def hand_in(at: Desk, submissions: list[Submission]) -> None:
     names = {one.student for one in submissions}
     for entry in at.inbox.iterdir():
         if entry.is_dir() and entry.name not in names:
-            shutil.rmtree(entry)
+            shutil.rmtree(entry / at.lab, ignore_errors=True)
+            if not any(entry.iterdir()):
+                entry.rmdir()
     for one in submissions:
         folder = at.inbox / one.student / at.lab
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,19 +98,28 @@ def hand_in(at: Desk, submissions: list[Submission]) -> None:
                 write_atomic(folder / name, content)
 
 
-def run(where: Course, seed: int = SEED, console: Console | None = None) -> Summary:
+def names_of(at: Desk) -> set[str]:
+    """Who has a folder for this lab in the inbox."""
+    return {entry.name for entry in at.inbox.iterdir() if (entry / at.lab).is_dir()}
+
+
+def run(where: Course, seed: int = SEED, console: Console | None = None, lab: str = "lab1") -> Summary:
     """Release, hand in, grade, feedback, export. Raises CourseError."""
     console = console or Console(width=None if sys.stdout.isatty() else 120)
-    at = desk(LAB, where)
-    guard(at)
-    release(at, console)
+    at = desk(lab, where)
+    release(where, [lab], console)
     hand_in(at, Maker(at, seed).all())
-    with bar("grading", console) as progress:
-        summary = pipeline.grade(LAB, where, progress=progress, unprotected=True)  # its students are ours
+    with bar(f"grading {lab}", console) as progress:
+        summary = pipeline.grade(lab, where, progress=progress, display=plan(lab).seen,
+                                 unprotected=True)  # its students are ours
     with console.status("writing feedback"):
-        pages = pipeline.feedback(LAB, where)
-    grades = pipeline.export(LAB, where)
-    console.print(table(summary))
+        pages = pipeline.feedback(lab, where)
+    grades = pipeline.export(lab, where).parent / "exports" / lab / "grades.csv"
+    absent = [row for row in summary.rows if row.status == MISSING and row.student not in names_of(at)]
+    shown = replace(summary, rows=tuple(row for row in summary.rows if row not in absent)) if len(absent) > 3 else summary
+    console.print(table(shown))
+    if shown is not summary:
+        console.print(f"{len(absent)} others of the class list handed in nothing for {lab}.")
     console.print(
         f"{summary.examined} modules examined and {summary.recorded} submissions recorded in this run."
     )
@@ -114,11 +132,16 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m llmlab.grading.sample_class", description="Grade a sample class."
     )
+    parser.add_argument("labs", nargs="*", metavar="LAB", help="only these labs (default: every one that has a text)")
     parser.add_argument("--seed", type=int, default=SEED, help="which sample (default %(default)s)")
     options = parser.parse_args(argv)
     began = time.monotonic()
     try:
-        run(course(), options.seed)
+        where = course()
+        labs = options.labs or written(where)
+        release(where, labs, Console())
+        for lab in labs:
+            run(where, options.seed, lab=lab)
     except CourseError as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,7 +1,8 @@
 """The submissions of the sample class: built from the release, the solution, the mutants and the keys. Grades
 nothing.
 
-Every recipe says what a student did, never what comes of it: results are the grader's business.
+Every recipe says what a student did, never what comes of it: results are the grader's business. The recipes know no
+lab: what they need they find in its tasks, scaffolds, mutants and keys. `plan` says which of them a lab's sample has.
 """
 
 from __future__ import annotations
@@ -14,12 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from llmlab.checks.protocol import Task
 from llmlab.grading import answers, scaffold, variants
 from llmlab.grading.places import Desk
 
-MISTAKES = 10
 ABSENT = ("absent-01", "absent-02")
 WRITTEN = (
+    "The first one is faster, because it reads less; my measurement in the cell above says how much.",
+    "I computed it on paper and by the function, and both agree. It grows with the length, not with its square.",
+    "It depends: for one sequence memory decides, for many the arithmetic does.",
+)
+WRITTEN_LAB1 = (
     "At low temperature the most likely token is nearly always taken, so the text falls into a loop.",
     "I tried three values. With p = 0.9 the text stayed on topic; with p = 1 rare tokens led it astray.",
     "A beam looks for the most likely whole text. That text is short and dull, which we do not want.",
@@ -44,13 +50,13 @@ class Maker:
         self.master = json.loads(desk.master.read_bytes())
         self.keys = answers.keys(desk.lab, desk.course)
         self.solved = {module: unmarked(variants.solution(module, desk.course)) for module in desk.modules}
-        self.scaffolds = scaffold.scaffolds(desk.course)
+        self.scaffolds = scaffold.scaffolds(desk.course, desk.modules)
 
     def all(self) -> list[Submission]:
         """Every submission, in the order of the students' ids."""
         made = [
-            Submission(recipe.__name__.replace("_", "-"), recipe(self, self.rng(recipe.__name__)))
-            for recipe in RECIPES
+            Submission(student_of(recipe), recipe(self, self.rng(recipe.__name__)))
+            for recipe in plan(self.desk.lab).recipes
         ]
         return sorted(made + self.mistakes(), key=lambda one: one.student)
 
@@ -71,7 +77,7 @@ class Maker:
             for module in self.desk.modules
         }
         made = []
-        for number in range(MISTAKES):
+        for number in range(plan(self.desk.lab).mistakes):
             student = f"mistake-{number + 1:02}"
             rng = self.rng(student)
             mine = tuple(
@@ -98,7 +104,7 @@ class Maker:
                 given = {key: self.number(rng, self.keys[key], right) for key in self.keys}
                 cell["source"] = "ANSWERS = " + json.dumps(given, indent=4).replace("null", "None") + "\n"
             elif name.startswith("written-") and rng.random() < written:
-                cell["source"] = rng.choice(WRITTEN)
+                cell["source"] = rng.choice(WRITTEN_LAB1 if self.desk.lab == "lab1" else WRITTEN)
         return notebook
 
     @staticmethod
@@ -106,6 +112,10 @@ class Maker:
         if rng.random() < right:
             return key.value
         return rng.choice([value for value, _ in key.wrong.values()] + [None])
+
+
+def student_of(recipe: Callable) -> str:
+    return recipe.__name__.replace("_", "-")
 
 
 def grade_id(cell: dict[str, Any]) -> str:
@@ -139,11 +149,11 @@ def in_turn(found: list[variants.Variant]) -> list[variants.Variant]:
 
 
 def functions(source: str) -> dict[str, str]:
-    """Name -> source text of the functions of a module."""
+    """Name -> source text of the functions and classes of a module."""
     return {
         node.name: ast.get_source_segment(source, node) or ""
         for node in ast.parse(source).body
-        if isinstance(node, ast.FunctionDef)
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
     }
 
 
@@ -240,27 +250,42 @@ def {name}(*args, **kwargs):
 """
 
 
+def uncalled(make: Maker) -> list[Task]:
+    """The tasks that no other function of their module calls: what goes wrong in one goes wrong in no other."""
+    calls = {module: called(source) for module, source in make.solved.items()}
+    return [task for task in make.desk.tasks if task.function not in calls[task.module]]
+
+
 def endless_loop(make: Maker, rng: random.Random) -> dict[str, bytes]:
     """One function never returns. Every case group waits for its time limit, so it is one with few groups
     and no callers.
     """
-    calls = {module: called(source) for module, source in make.solved.items()}
-    alone = [task for task in make.desk.tasks if task.function not in calls[task.module]]
-    task = min(alone, key=lambda task: len(task.groups))
+    task = min(uncalled(make), key=lambda task: len(task.groups))
     loop = f"\n\ndef {task.function}(*args, **kwargs):\n    while True:\n        pass\n".encode()
     files = make.modules({task.module: lambda source: source + loop})
     return files | {make.desk.notebook: make.notebook(rng, right=0.8, written=1)}
 
 
 def process_exit(make: Maker, rng: random.Random) -> dict[str, bytes]:
-    """The last function of the last module ends its process."""
-    task = make.desk.tasks[-1]
+    """The last function, of those without callers, ends its process."""
+    task = uncalled(make)[-1]
     leave = f"\n\ndef {task.function}(*args, **kwargs):\n    import os\n\n    os._exit(3)\n".encode()
     files = make.modules({task.module: lambda source: source + leave})
     return files | {make.desk.notebook: make.notebook(rng, right=0.8, written=1)}
 
 
-RECIPES = (
+@dataclass(frozen=True)
+class Plan:
+    """Who hands in: a student for each recipe, and so many with a common mistake. The cells of those `seen` are run for
+    their figures; running everybody's would show the same figures again.
+    """
+
+    recipes: tuple[Callable[[Maker, random.Random], dict[str, bytes]], ...]
+    mistakes: int
+    seen: tuple[str, ...] = ()
+
+
+WHOLE = (
     perfect,
     half_done,
     untouched,
@@ -272,3 +297,11 @@ RECIPES = (
     endless_loop,
     process_exit,
 )
+FIRST = Plan(WHOLE, 10, (*(student_of(recipe) for recipe in WHOLE if recipe is not notebook_unreadable), "mistake-01"))
+LATER = Plan((perfect, half_done, untouched, module_missing), 4)
+HOSTILE = Plan((perfect, half_done, untouched, module_missing, process_exit), 4)
+
+
+def plan(lab: str) -> Plan:
+    """Lab 1 has every recipe. The others are smaller, and one of them has a submission that ends its process."""
+    return {"lab1": FIRST, "lab3": HOSTILE}.get(lab, LATER)

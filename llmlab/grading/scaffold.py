@@ -4,6 +4,7 @@ Inside a function, a region between the two nbgrader markers becomes a `raise No
 task and the section to read. A region at the top level (a private helper) is left out.
 
     python -m llmlab.grading.scaffold            write the scaffolds
+    python -m llmlab.grading.scaffold flops      write this one
     python -m llmlab.grading.scaffold --check    fail if one differs from what would be written
 """
 
@@ -14,6 +15,7 @@ import ast
 import re
 import sys
 import textwrap
+from collections.abc import Iterable
 
 from llmlab._finder import LAB_MODULES
 from llmlab.checks import registry
@@ -63,10 +65,10 @@ def _refusal(task: Task, indent: str) -> list[str]:
     return [f"{indent}raise NotImplementedError(", *(f'{indent}    "{part}"' for part in parts), f"{indent})"]
 
 
-def scaffolds(where: Course) -> dict[str, str]:
-    """Module name -> scaffold text, for every lab module."""
+def scaffolds(where: Course, modules: Iterable[str] = LAB_MODULES) -> dict[str, str]:
+    """Module name -> scaffold text, for these lab modules."""
     made = {}
-    for module in LAB_MODULES:
+    for module in modules:
         file = where.solutions / f"{module}.py"
         try:
             made[module] = scaffold(file.read_text(encoding="utf-8"), registry.tasks(module))
@@ -78,10 +80,13 @@ def scaffolds(where: Course) -> dict[str, str]:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m llmlab.grading.scaffold", description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a scaffold is out of date")
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help="only these lab modules (default: all)")
     options = parser.parse_args(argv)
+    if unknown := [name for name in options.modules if name not in LAB_MODULES]:
+        parser.error(f"there is no lab module {unknown[0]!r}. There are: {', '.join(LAB_MODULES)}.")
     where, drifted = course(), []
     try:
-        made = scaffolds(where)
+        made = scaffolds(where, options.modules or LAB_MODULES)
     except CourseError as error:
         print(error, file=sys.stderr)
         return 1

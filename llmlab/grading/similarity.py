@@ -121,7 +121,7 @@ def similarity(lab: str, course: Course, threshold: float = THRESHOLD) -> tuple[
     students = Ledger(at.ledger).students()
     if not students:
         raise CourseError(f"No submission of {lab} was taken in yet. Run `llmlab grade {lab}` first.")
-    given = scaffold.scaffolds(course)
+    given = scaffold.scaffolds(course, at.modules)
     found: list[Pair] = []
     for module in at.modules:
         sources = _sources([(one, at.submitted(one) / f"{module}.py") for one in students])

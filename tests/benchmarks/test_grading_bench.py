@@ -30,8 +30,7 @@ def at(tmp_path_factory):
     """The desk of a small lab, released; undone after this file."""
     tasks, made = Desk.tasks, hidden.made
     lab_text.restrict()
-    where = lab_text.small_course(tmp_path_factory.mktemp("bench") / "course")
-    courses.pipeline.release("lab1", where)
+    where = lab_text.released_course(tmp_path_factory.mktemp("bench") / "course")
     yield courses.desk("lab1", where)
     Desk.tasks, hidden.made = tasks, made
 

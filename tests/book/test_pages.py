@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from llmlab.checks import answers, registry
+
 SECTIONS = {
     "book/part1/start.html": ["sec-start"],
     "book/part1/logits.html": ["sec-logits"],
@@ -27,7 +29,10 @@ SECTIONS = {
     "book/glossary.html": ["sec-glossary"],
     "book/ledger.html": ["sec-ledger"],
 }
-"""The anchors that the checks' messages name."""
+"""The anchors that other pages rely on; below come those that checks and questions send a student to."""
+for _one in (*registry.tasks(), *answers.QUESTIONS):
+    _page, _, _anchor = _one.read.partition("#")
+    SECTIONS.setdefault(f"book/{_page}", []).append(_anchor)
 
 
 class Reader(HTMLParser):

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from llmlab._finder import LAB_MODULES, PACKAGE
+from llmlab._finder import LAB_MODULES, LABS, PACKAGE
 from llmlab.checks import registry
 from llmlab.cli import names
 from llmlab.cli.checking import Checker
@@ -82,13 +82,42 @@ def test_a_solved_workspace(llmlab, workspace):
         (workspace / f"{module}.py").write_bytes(variants.solution(module))
     told = llmlab("check")
     assert told.code == 0, told.out
-    total = sum(task.points for task in registry.tasks())
     shown = llmlab("progress")
-    assert shown.code == 0 and re.search(rf"lab1 +█+ +{total:g}/{total:g}", shown.out) and "░" not in shown.out
+    assert shown.code == 0 and "░" not in shown.out
+    points = {lab: [sum(task.points for task in registry.tasks(module)) for module in modules] for lab, modules in LABS.items()}
+    for lab, each in points.items():
+        assert re.search(rf"{lab} +█+ +{sum(each):g}/{sum(each):g}", shown.out)
+    assert sum(map(sum, points.values())) == sum(task.points for task in registry.tasks())
     with (workspace / "decoding.py").open("a") as file:
         file.write("# one more line\n")
     count = len(registry.tasks("decoding"))
     assert f"stale: {count} of {count} verdicts" in llmlab("progress").out
+
+
+def test_what_is_not_begun_takes_one_line_once_something_is(llmlab, workspace):
+    (workspace / "decoding.py").write_text("import torch\ndef top_p(:\n")
+    told = llmlab("check")
+    others = [module for module in LAB_MODULES if module != "decoding"]
+    assert told.code == 1 and "decoding.py, line 2" in told.out and f"{others[0]}.py (" not in told.out
+    assert f"Not begun yet: {', '.join(others)}. `llmlab check {others[0]}`" in told.out
+
+
+def test_a_lab_that_is_not_in_the_workspace_is_not_missed_and_a_missing_module_of_one_that_is_takes_one_line(llmlab, workspace):
+    """One lab's module alone; then its notebook alone beside another lab; and by name a missing file is an error."""
+    last = list(LABS)[-1]
+    gone = [module for module in LAB_MODULES if module not in LABS[last]]
+    for file in [*(workspace / f"{module}.py" for module in gone), *workspace.glob("*.ipynb")]:
+        file.unlink()
+    for module in LABS[last]:
+        (workspace / f"{module}.py").write_bytes(variants.solution(module))
+    told = llmlab("check")
+    assert told.code == 0 and not any(module in told.out for module in gone) and "issing" not in told.out
+    (workspace / "lab1.ipynb").write_text("{}")
+    told = llmlab("check")
+    files = ", ".join(f"{module}.py" for module in LABS["lab1"])
+    assert told.code == 1 and f"Missing: {files} in {workspace}. `llmlab update`" in told.out
+    assert llmlab("check", "decoding").code == 2 and llmlab("check", "lab1").code == 2
+    assert llmlab("check", last).code == 0
 
 
 def test_one_task_shows_its_failures_whole_and_a_broken_file_its_line(llmlab, workspace):
@@ -119,7 +148,7 @@ def test_progress_before_any_check_and_outside(llmlab, workspace, apart, monkeyp
 @pytest.mark.parametrize(("argv", "says"), [
     (["decodin"], "no lab module or task 'decodin'. Did you mean 'decoding'?"),
     (["decoding.top_q"], "no task 'decoding.top_q'. Did you mean 'decoding.top_"), (["top_p"], "Did you mean 'decoding.top_p'?"),
-    (["lab7"], "Did you mean 'lab1'?"), ([""], "no lab module or task ''"), (["models"], "no lab module or task 'models'")])
+    (["lab7"], "Did you mean 'lab"), ([""], "no lab module or task ''"), (["models"], "no lab module or task 'models'")])
 def test_a_wrong_name_gets_one_line_and_2(llmlab, workspace, argv, says):
     told = llmlab("check", *argv)
     assert told.code == 2 and says in told.err and told.err.count("\n") == 1 and told.out == ""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from llmlab._finder import LAB_MODULES, PACKAGE
+from llmlab._finder import LAB_MODULES, LABS, PACKAGE
 from llmlab.cli import workspace as rooms
 
 
@@ -12,7 +12,7 @@ from llmlab.cli import workspace as rooms
 def templates(monkeypatch):
     """templates[name] = bytes sets what a new version would bring."""
     new: dict[str, bytes] = {"decoding.py": b"# v1\n", "lab1.ipynb": b'{"v": 1}'}
-    monkeypatch.setattr(rooms, "templates", lambda code, root: {
+    monkeypatch.setattr(rooms, "templates", lambda code, root, labs: {
         (root if name.endswith(".ipynb") else code) / name: data for name, data in new.items()})
     return new
 
@@ -28,6 +28,31 @@ def test_a_new_workspace_holds_every_scaffold(llmlab, apart):
     made = files(apart / "a" / "b")
     assert {f"{module}.py" for module in LAB_MODULES} | {"llmlab.toml", "README.md"} <= set(made)
     assert all(made[f"{module}.py"] == (PACKAGE / f"{module}.py").read_bytes() for module in LAB_MODULES)
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_a_workspace_of_one_lab_stays_one_until_another_is_added(llmlab, apart, monkeypatch, lab):
+    """start, update, where and progress speak of this lab only; `update OTHER` adds one."""
+    told = llmlab("start", "one", lab)
+    assert told.code == 0 and f"open {LABS[lab][0]}.py" in told.out
+    monkeypatch.chdir(apart / "one")
+    mine = {f"{module}.py" for module in LABS[lab]}
+    assert {name for name in files(apart / "one") if name.endswith(".py")} == mine
+    others = [other for other in LABS if other != lab]
+    assert f"Not in this workspace: {', '.join(others)}" in llmlab("update").out
+    assert {name for name in files(apart / "one") if name.endswith(".py")} == mine
+    for command in ("where", "progress"):
+        shown = llmlab(command)
+        assert shown.code == 0
+        for module in LAB_MODULES:
+            assert (module in shown.out) == (module in LABS[lab])
+    assert llmlab("update", others[0]).code == 0
+    assert {name for name in files(apart / "one") if name.endswith(".py")} == mine | {f"{m}.py" for m in LABS[others[0]]}
+
+
+def test_a_lab_that_does_not_exist_is_not_started(llmlab, apart):
+    told = llmlab("start", "ws", "lab9")
+    assert told.code == 2 and "no lab 'lab9'" in told.err and not (apart / "ws").exists()
 
 
 def test_starting_again_changes_nothing_and_says_so(llmlab, workspace):

@@ -14,7 +14,6 @@ from llmlab.grading import attempts, pipeline, variants
 from llmlab.grading.acknowledgements import acknowledge
 from llmlab.grading.course import CourseError
 from llmlab.grading.places import desk
-from llmlab.grading.release import release
 from llmlab.grading.sample_students import unmarked
 from tests.grading import lab_text
 
@@ -24,9 +23,8 @@ ARRIVED = datetime(2026, 11, 19, 8, 30, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def graded_two(tmp_path_factory, few_tasks):
     """A graded course: ada packed with `llmlab submit`; bob changed a file after packing."""
-    where = lab_text.small_course(tmp_path_factory.mktemp("receipts") / "course")
+    where = lab_text.released_course(tmp_path_factory.mktemp("receipts") / "course")
     (where.assignments / "roster.csv").write_text("id\nada\nbob\neve\n")
-    release("lab1", where)
     at = desk("lab1", where)
     for student in ("ada", "bob"):
         files = {f"{module}.py": unmarked(variants.solution(module, where)) for module in at.modules}

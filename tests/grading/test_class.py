@@ -219,14 +219,14 @@ def test_a_manual_grade_survives_a_new_submission(graded, tmp_path):
     source = module.read_bytes()
     try:
         module.write_bytes(source + b"\n# one more line\n")
-        summary = pipeline.grade("lab1", at.course)
+        summary = pipeline.grade("lab1", at.course, display=False)
         assert (summary.examined, summary.recorded) == (1, 1)
         with nbgrader.gradebook() as gradebook:
             grade = gradebook.find_grade("written-loops", "lab1", "lab1", "perfect")
             assert grade.manual_score == 2.5 and grade.needs_manual_grade
     finally:
         module.write_bytes(source)
-        pipeline.grade("lab1", at.course)
+        pipeline.grade("lab1", at.course, display=False)
 
 
 def nbgrader(at, *words):

@@ -30,8 +30,7 @@ STUDENTS = ("mistake-01", "module-missing", "process-exit")
 @pytest.fixture(scope="module")
 def released(tmp_path_factory, few_tasks):
     """A released lab with an empty inbox, to be copied."""
-    where = lab_text.small_course(tmp_path_factory.mktemp("released") / "course")
-    pipeline.release("lab1", where)
+    where = lab_text.released_course(tmp_path_factory.mktemp("released") / "course")
     return desk("lab1", where)
 
 

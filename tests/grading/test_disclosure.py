@@ -156,11 +156,9 @@ def test_a_wrong_course_file_is_named(tmp_path, text, why):
 def one(tmp_path_factory, few_tasks):
     """A course in which one student with a misconception was graded; nothing has been told yet."""
     from llmlab.grading.places import desk
-    from llmlab.grading.release import release
     from tests.grading import lab_text
 
-    where = lab_text.small_course(tmp_path_factory.mktemp("disclosure") / "course")
-    release("lab1", where)
+    where = lab_text.released_course(tmp_path_factory.mktemp("disclosure") / "course")
     at = desk("lab1", where)
     made = next(each for each in Maker(at, sample_class.SEED).all() if each.student == STUDENT)
     folder = at.inbox / STUDENT / "lab1"

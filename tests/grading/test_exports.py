@@ -20,7 +20,6 @@ from llmlab.grading.exports.results import Item, Result, results
 from llmlab.grading.ledger import Ledger
 from llmlab.grading.nbgrader_api import Nbgrader
 from llmlab.grading.places import desk
-from llmlab.grading.release import release
 from llmlab.grading.sample_students import unmarked
 from llmlab.grading.summary import Row
 from tests.grading import lab_text
@@ -284,11 +283,10 @@ def test_the_classroom_workflow_runs_each_public_check_once(released):
 @pytest.fixture(scope="module")
 def small_class(tmp_path_factory, few_tasks):
     """Three students: everything right, nothing done and not in the roster, nothing handed in."""
-    where = lab_text.small_course(tmp_path_factory.mktemp("small") / "course")
+    where = lab_text.released_course(tmp_path_factory.mktemp("small") / "course")
     (where.assignments / "roster.csv").write_text(
         "id,first_name,last_name,email\nada,Ada,Lovelace,ada@example.org\nbob,Bob,Example,bob@example.org\n"
     )
-    release("lab1", where)
     at = desk("lab1", where)
     for student in ("ada", "zoe"):
         folder = at.inbox / student / "lab1"

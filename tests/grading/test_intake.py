@@ -17,15 +17,14 @@ from llmlab.grading import handed_in, intake
 from llmlab.grading.course import Course, CourseError
 from llmlab.grading.ledger import Ledger
 from llmlab.grading.places import desk
-from llmlab.grading.release import release
 from tests.grading import lab_text
 
 
 @pytest.fixture(scope="module")
 def master(tmp_path_factory, few_tasks):
     """The released notebook: made once, since the intake needs nothing else of a course."""
-    where = lab_text.small_course(tmp_path_factory.mktemp("master") / "course")
-    return (release("lab1", where) / "lab1.ipynb").read_bytes()
+    where = lab_text.released_course(tmp_path_factory.mktemp("master") / "course")
+    return desk("lab1", where).master.read_bytes()
 
 
 @pytest.fixture

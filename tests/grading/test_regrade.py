@@ -59,9 +59,8 @@ def again(*given, **named):
 
 
 def class_of(root, line=SLIP):
-    at = desk("lab1", lab_text.small_course(root))
+    at = desk("lab1", lab_text.released_course(root))
     hidden_file(at, line)
-    pipeline.release("lab1", at.course)
     hand_in(at, [one for one in Maker(at, 7).all() if one.student in STUDENTS])
     pipeline.grade("lab1", at.course, display=False)
     return at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from llmlab._finder import LAB_MODULES
+from llmlab._finder import LAB_MODULES, LABS
 from llmlab.grading import artefact, leaks
 from llmlab.grading.course import Course, CourseError
 
@@ -24,9 +25,16 @@ def real_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return artefact.build_wheel(Course(ROOT), tmp_path_factory.mktemp("wheel"))
 
 
+@pytest.fixture(scope="module")
+def secrets() -> list[leaks.Answer]:
+    """The answers to look for: found once, since that reads every solution, mutant and check."""
+    return leaks.answers(ROOT / "solutions", ROOT / "llmlab" / "checks")
+
+
 @pytest.fixture
-def small(tmp_path: Path) -> Course:
+def small(tmp_path: Path, secrets: list[leaks.Answer], monkeypatch: pytest.MonkeyPatch) -> Course:
     """A course of one small module, with a release, and the real solutions to look for."""
+    monkeypatch.setattr(leaks, "answers", lambda *_: secrets)
     for folder in ("llmlab", "assignments/release/lab1"):
         (tmp_path / folder).mkdir(parents=True)
     shutil.copytree(ROOT / "solutions", tmp_path / "solutions", ignore=shutil.ignore_patterns("__pycache__"))
@@ -44,10 +52,8 @@ def small(tmp_path: Path) -> Course:
     return Course(tmp_path)
 
 
-def test_the_wheel_holds_no_answer(real_wheel: Path) -> None:
-    found = leaks.scan(
-        artefact.members(real_wheel), leaks.answers(ROOT / "solutions", ROOT / "llmlab" / "checks")
-    )
+def test_the_wheel_holds_no_answer(real_wheel: Path, secrets: list[leaks.Answer]) -> None:
+    found = leaks.scan(artefact.members(real_wheel), secrets)
     assert [str(leak) for leak in found] == []
 
 
@@ -119,6 +125,29 @@ def test_both_files_are_made_and_made_again_alike(small: Course) -> None:
     )
 
 
+def test_every_released_lab_has_its_zip_and_a_leak_in_any_of_them_stops_all(small: Course) -> None:
+    """Two labs: one wheel with both notebooks, two zips that say how to start theirs; labs that are not released stay out."""
+    other = list(LABS)[1]
+    folder = small.assignments / "release" / other
+    folder.mkdir()
+    cells = [{"cell_type": "markdown", "source": ["# Lab 2: what a token costs\n", "Text."]}]
+    (folder / f"{other}.ipynb").write_text(json.dumps({"cells": cells}))
+    made, found = artefact.make(small)
+    assert found == [] and [path.name for path in made] == [made[0].name, "llmlab-lab1.zip", f"llmlab-{other}.zip"]
+    with zipfile.ZipFile(made[0]) as wheel, zipfile.ZipFile(made[2]) as bundle:
+        assert sorted(name for name in wheel.namelist() if "/_labs/" in name) == [
+            f"llmlab/_labs/{lab}/{lab}.ipynb" for lab in ("lab1", other)]
+        start = bundle.read(f"llmlab-{other}/START.txt").decode()
+        assert start.startswith("Lab 2: what a token costs\n") and f"llmlab start my-labs {other}" in start
+        assert made[0].name in start and not any("lab1/" in name for name in bundle.namelist())
+    assert [path.name for path in artefact.make(small, ["lab1"])[0]] == [made[0].name, "llmlab-lab1.zip"]
+    solved = (ROOT / "solutions" / "decoding.py").read_text(encoding="utf-8")
+    (folder / "extra.py").write_text(solved)
+    made, found = artefact.make(small)
+    assert made == [] and f"llmlab-{other}.zip!llmlab-{other}/{other}/extra.py" in {leak.file for leak in found}
+    assert not list((small.root / "dist").iterdir())
+
+
 def test_the_book_is_packed_when_it_is_built(small: Course) -> None:
     html = small.root / "_build" / "html"
     html.mkdir(parents=True)
@@ -129,19 +158,19 @@ def test_the_book_is_packed_when_it_is_built(small: Course) -> None:
     )
 
 
-@pytest.mark.parametrize("module", LAB_MODULES)
-def test_a_solution_in_the_package_stops_everything(small: Course, module: str) -> None:
-    """The worst slip: the solution where the scaffold belongs, without its markers."""
-    artefact.make(small)
-    solved = (ROOT / "solutions" / f"{module}.py").read_text(encoding="utf-8")
-    for marker in leaks.MARKERS:
-        solved = solved.replace(marker, "# kept")
-    (small.package / f"{module}.py").write_text(solved, encoding="utf-8")
+def test_solutions_in_the_package_stop_everything_and_each_is_named(small: Course) -> None:
+    """The worst slip: the solution where the scaffold belongs, without its markers. One build for all modules."""
+    (small.root / "dist").mkdir()
+    (small.root / "dist" / "llmlab-lab1.zip").write_bytes(b"older")
+    for module in LAB_MODULES:
+        solved = (ROOT / "solutions" / f"{module}.py").read_text(encoding="utf-8")
+        for marker in leaks.MARKERS:
+            solved = solved.replace(marker, "# kept")
+        (small.package / f"{module}.py").write_text(solved, encoding="utf-8")
     made, found = artefact.make(small)
     assert made == []
-    assert any(
-        f"solutions/{module}.py" in leak.what and f"!llmlab/{module}.py" in leak.file for leak in found
-    )
+    for module in LAB_MODULES:
+        assert any(f"solutions/{module}.py" in leak.what and f"!llmlab/{module}.py" in leak.file for leak in found), module
     assert not list((small.root / "dist").iterdir()), (
         "an older artefact must not be mistaken for the refused one"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import textwrap
 from pathlib import Path
@@ -192,12 +193,30 @@ def test_only_one_line_bodies_are_below_the_threshold(module: str) -> None:
     source = (ROOT / "solutions" / f"{module}.py").read_text(encoding="utf-8")
     known = {answer.shape for answer in leaks.answers_in(source, module)}
     looked_for = 0
-    for region in source.split(leaks.BEGIN)[1:]:
-        code = textwrap.dedent(region.partition(leaks.END)[0].partition("\n")[2])
-        code = "def body():\n" + textwrap.indent(code, "    ")  # `return` needs a function around it
-        body = leaks.blank(code).body[0].body
+    for body in leaks.marked(source):
         if leaks.shape(body) in known:
             looked_for += 1
         else:
-            assert len(body) == 1 and leaks.size(body) < leaks.MIN_NODES, code
+            formula = [line for line in body if not isinstance(line, ast.Expr)]  # beside calls that check arguments
+            assert len(formula) == 1 and leaks.size(body) < leaks.MIN_NODES, ast.unparse(body)
     assert looked_for >= 3
+
+
+def test_a_region_that_ends_a_method_and_holds_a_private_one_gives_both() -> None:
+    source = textwrap.dedent("""
+        class Box:
+            def take(self):
+                ### BEGIN SOLUTION
+                for one in range(3):
+                    self.kept[one] = self.kept.get(one, 0) + one * one + 1 - self.low
+                return sorted(self.kept)
+
+            def _check(self, block):
+                for one in range(7):
+                    if one == block and self.low < block and not self.kept.get(block, 0) + 1:
+                        raise ValueError(one)
+                ### END SOLUTION
+    """)
+    first, second = leaks.marked(source)
+    assert {type(first[0]).__name__, type(second[0]).__name__} == {"FunctionDef", "For"}
+    assert len(leaks.answers_in(source, "x")) >= 2

@@ -18,7 +18,7 @@ from llmlab._finder import PACKAGE
 SYSTEM = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/usr/share/zoneinfo", "/usr/share/fonts",
           "/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/matplotlibrc", "/dev/null", "/dev/zero", "/dev/random",
           "/dev/urandom", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu")
-GIVEN = ("__init__.py", "_finder.py", "models", "figures")
+GIVEN = ("__init__.py", "_finder.py", "models", "figures", "devices")
 """The parts of llmlab that a student's code may import. What the warm process imported already is in memory."""
 
 

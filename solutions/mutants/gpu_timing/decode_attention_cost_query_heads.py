@@ -1,0 +1,11 @@
+"""Takes the cache to hold keys and values for every query head.
+
+task: gpu_timing.decode_attention_cost
+says: query-heads-for-cache
+"""
+
+
+def decode_attention_cost(batch, query_heads, kv_heads, head_dim, context, itemsize=2):
+    flops = 4 * batch * query_heads * context * head_dim
+    cache = 2 * batch * query_heads * context * head_dim
+    return flops, (cache + 2 * batch * query_heads * head_dim) * itemsize

@@ -1,0 +1,21 @@
+"""Captures before anything has run.
+
+task: gpu_timing.graph_samples_ms
+says: captures-cold
+"""
+
+
+def graph_samples_ms(device, works, *, warmup=3, repeats=20):
+    if warmup < 0 or repeats < 1:
+        raise ValueError(f"warmup {warmup} must be 0 or more, repeats {repeats} 1 or more")
+    graph = device.capture(list(works))
+    for _ in range(warmup):
+        device.replay(graph)
+    marks = []
+    for _ in range(repeats):
+        device.flush()
+        start = device.record()
+        device.replay(graph)
+        marks.append((start, device.record()))
+    device.synchronize()
+    return [device.elapsed(start, end) for start, end in marks]

@@ -1,0 +1,22 @@
+"""Warms up with runs, not with replays.
+
+task: gpu_timing.graph_samples_ms
+says: no-warm-up
+"""
+
+
+def graph_samples_ms(device, works, *, warmup=3, repeats=20):
+    if warmup < 0 or repeats < 1:
+        raise ValueError(f"warmup {warmup} must be 0 or more, repeats {repeats} 1 or more")
+    for _ in range(max(warmup, 1)):
+        for work in works:
+            device.run(work)
+    graph = device.capture(list(works))
+    marks = []
+    for _ in range(repeats):
+        device.flush()
+        start = device.record()
+        device.replay(graph)
+        marks.append((start, device.record()))
+    device.synchronize()
+    return [device.elapsed(start, end) for start, end in marks]

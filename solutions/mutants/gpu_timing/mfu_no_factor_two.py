@@ -1,0 +1,11 @@
+"""Counts a multiply-add as one FLOP.
+
+task: gpu_timing.mfu
+says: forgets-the-factor-two
+"""
+
+
+def mfu(params, tokens, ms, peak_tflop_per_s):
+    if not 0 < ms < float("inf"):
+        raise ValueError(f"ms must be a finite number above 0, got {ms}")
+    return params * tokens / (ms / 1e3) / (peak_tflop_per_s * 1e12)

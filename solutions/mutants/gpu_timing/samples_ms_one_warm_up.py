@@ -1,0 +1,20 @@
+"""Runs the work once before, whatever warmup says.
+
+task: gpu_timing.samples_ms
+says: wrong-number-of-runs
+"""
+
+
+def samples_ms(device, work, *, warmup=3, repeats=20, flush=True):
+    if warmup < 0 or repeats < 1:
+        raise ValueError(f"warmup {warmup} must be 0 or more, repeats {repeats} 1 or more")
+    device.run(work)
+    marks = []
+    for _ in range(repeats):
+        if flush:
+            device.flush()
+        start = device.record()
+        device.run(work)
+        marks.append((start, device.record()))
+    device.synchronize()
+    return [device.elapsed(start, end) for start, end in marks]

@@ -1,0 +1,24 @@
+"""Cuts the place of a percentile to a whole number.
+
+task: gpu_timing.summarise
+says: percentiles-not-interpolated
+"""
+
+import math
+
+
+def summarise(samples):
+    if not samples:
+        raise ValueError("no samples: []")
+    for one in samples:
+        if not 0 < one < math.inf:
+            raise ValueError(f"a time must be a finite number above 0, got {one}")
+    s, n = sorted(samples), len(samples)
+
+    def at(q):
+        place = (n - 1) * q
+        low = int(place)
+        return s[low] + (place - low) * (s[min(low + 1, n - 1)] - s[low])
+
+    median, p10, p90 = at(0.5), s[int(n * 0.1)], s[min(int(n * 0.9), n - 1)]
+    return {"median": median, "p10": p10, "p90": p90, "spread": (p90 - p10) / median}

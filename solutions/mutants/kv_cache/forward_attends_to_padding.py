@@ -1,0 +1,24 @@
+"""Uses the mask for positions and forgets it in attention.
+
+task: kv_cache.forward
+says: mask-padding-attended
+"""
+
+import torch
+
+
+def forward(model, cache, ids, real=None, window=None):
+    batch, new = ids.shape
+    past = cache.length()
+    if real is None:
+        real = torch.ones(batch, past + new, dtype=torch.int64)
+    if real.shape != (batch, past + new):
+        raise ValueError(f"real has shape {tuple(real.shape)}")
+    x, where = model.embed(ids), positions(real, new)
+    real = torch.ones_like(real)
+    for layer in range(model.n_layers):
+        q, k, v = model.qkv(layer, x, where)
+        k, v = cache.append(layer, k, v)
+        mask = attention_mask(real[:, real.shape[1] - k.shape[2]:], new, window)
+        x = model.finish(layer, x, attention(q, k, v, mask))
+    return x
