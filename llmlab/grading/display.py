@@ -50,7 +50,7 @@ def code_cells(notebook: Any) -> list[dict[str, str]]:
 def version() -> str:
     """A hash of everything of ours that decides what is shown."""
     ours = [PACKAGE / "grading" / name for name in ("display.py", "screen.py", "sanitise.py")]
-    for folder in ("harness/display", "figures", "models"):
+    for folder in ("harness/display", "figures", "models", "devices"):
         ours += [file for file in sorted((PACKAGE / folder).rglob("*.py")) if "train" not in file.parts]
     ours += sorted((PACKAGE / "models" / "weights").rglob("*.safetensors"))
     theirs = [importlib.metadata.version(name) for name in ("torch", "matplotlib", "ipython")]
