@@ -109,11 +109,12 @@ def test_a_mutant_loses_points_on_its_task_by_name_and_on_none_that_does_not_use
     for one in mistaken:
         mutants = {mutant.task: mutant for mutant in one.mutants}
         for task in at.tasks:
-            broken = {mutant.task.partition(".")[2] for mutant in one.mutants if mutant.module == task.module}
+            broken = {each.task.partition(".")[2] for each in one.mutants if each.module == task.module}
             if task.id in mutants:
                 cell = verdicts[one.student]["cells"][task.id.replace(".", "-")]
                 said = {group.get("misconception") for group in cell["groups"]}
-                assert cell["points"] < task.points and mutants[task.id].says in said, (one.student, mutants[task.id].name)
+                assert cell["points"] < task.points, one.student
+                assert mutants[task.id].says in said, (one.student, mutants[task.id].name)
                 assert cell["points"] == sum(task.groups[group["name"]] for group in cell["groups"]
                                              if group["passed"] == group["cases"])
             elif task.function not in users(made["perfect"].files[f"{task.module}.py"], broken):
