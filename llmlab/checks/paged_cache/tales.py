@@ -149,7 +149,8 @@ def eviction_tales() -> list[Case]:
 
 
 def state(tables: dict, lengths: dict, free: list, counts: list) -> Line:
-    return Line("snapshot", (), {"tables": tables, "lengths": lengths, "free": free, "counts": counts}, (), HALF)
+    return Line("snapshot", (), {"tables": tables, "lengths": lengths, "free": free, "counts": counts}, (), HALF,
+                unordered=True)
 
 
 def full(method: str, *args) -> Line:
