@@ -37,7 +37,13 @@ def trace(model: Parts, ids: torch.Tensor, causal: bool) -> dict[str, torch.Tens
         q, k, v = model.qkv(layer, x, where)
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=True)
         x = model.finish(layer, x, attended)
-        kept |= {f"q{layer}": q, f"k{layer}": k, f"v{layer}": v, f"attended{layer}": attended, f"layer{layer}": x}
+        kept |= {
+            f"q{layer}": q,
+            f"k{layer}": k,
+            f"v{layer}": v,
+            f"attended{layer}": attended,
+            f"layer{layer}": x,
+        }
     return kept
 
 
@@ -49,7 +55,11 @@ def old_rows(model: Parts, ids: torch.Tensor) -> Values:
         moved = [float((after[key][..., :-1, :] - before[key]).abs().max()) for key in before]
         keys = [changed_rows(before[f"k{i}"], after[f"k{i}"], 1e-4)[:-1] for i in range(model.n_layers)]
         changed = sum(len(changed_rows(before[key], after[key], 1e-4)) > 1 for key in before)
-        values |= {f"moved_{name}": max(moved), f"activations_{name}": changed, f"key_layers_{name}": sum(map(bool, keys))}
+        values |= {
+            f"moved_{name}": max(moved),
+            f"activations_{name}": changed,
+            f"key_layers_{name}": sum(map(bool, keys)),
+        }
     return values | {"activations": len(before)}
 
 
@@ -72,7 +82,7 @@ def restarted(lm: models.LM, model: Parts) -> Values:
     ids = torch.tensor([lm.encode(SUM)])
     sizes, values = [FIRST] + [1] * (ids.shape[1] - FIRST), {}
     for name, parts in (("right", model), ("restarted", Restarted(lm))):
-        logits = in_passes(parts, ids, sizes)[0, FIRST - 1:-1]
+        logits = in_passes(parts, ids, sizes)[0, FIRST - 1 : -1]
         values[f"nats_{name}"] = float(F.cross_entropy(logits, ids[0, FIRST:]))
     return values
 
@@ -80,10 +90,16 @@ def restarted(lm: models.LM, model: Parts) -> Values:
 def splits(model: Parts, ids: torch.Tensor) -> Values:
     """The largest difference between passes of all kinds and one whole pass, and between chunked and whole prefill."""
     whole, count = in_passes(model, ids, [ids.shape[1]]), ids.shape[1]
-    each = [[i, count - i] for i in range(1, count)] + [[1] * count, [3] * (count // 3) + [count % 3] * (count % 3 > 0)]
+    each = [[i, count - i] for i in range(1, count)] + [
+        [1] * count,
+        [3] * (count // 3) + [count % 3] * (count % 3 > 0),
+    ]
     last = [prefill(model, KVCache(model.n_layers), ids, chunk) for chunk in (1, 4, 7)]
-    return {"splits": len(each), "split_difference": max(float((in_passes(model, ids, s) - whole).abs().max()) for s in each),
-            "chunk_difference": max(float((row - whole[:, -1]).abs().max()) for row in last)}
+    return {
+        "splits": len(each),
+        "split_difference": max(float((in_passes(model, ids, s) - whole).abs().max()) for s in each),
+        "chunk_difference": max(float((row - whole[:, -1]).abs().max()) for row in last),
+    }
 
 
 def windowed(model: Parts, ids: torch.Tensor) -> Values:
@@ -101,10 +117,17 @@ def windowed(model: Parts, ids: torch.Tensor) -> Values:
     plain, small = KVCache(model.n_layers), WindowCache(model.n_layers, WINDOW)
     for start in range(0, 90, 10):
         for cache in (plain, small):
-            forward(model, cache, long[:, start:start + 10], window=WINDOW)
+            forward(model, cache, long[:, start : start + 10], window=WINDOW)
     used = 2 * model.n_layers * model.n_kv_heads * model.head_dim * 4
-    return {"window": WINDOW, "reach": reach, "window_text": 90, "window_bytes": small.nbytes(), "full_bytes": 90 * used,
-            "token_bytes": used, "layers": model.n_layers}
+    return {
+        "window": WINDOW,
+        "reach": reach,
+        "window_text": 90,
+        "window_bytes": small.nbytes(),
+        "full_bytes": 90 * used,
+        "token_bytes": used,
+        "layers": model.n_layers,
+    }
 
 
 def counted(model: Parts) -> Values:
@@ -113,15 +136,26 @@ def counted(model: Parts) -> Values:
     model.rows = 0
     generate(model, KVCache(model.n_layers), ids, 50)
     off = sum(10 + i for i in range(50))
-    return {"rows_on": model.rows, "rows_off": off, "rows_ratio": off / model.rows,
-            "copies_doubling": sum(16 * 2**i for i in range(6)), "copies_by_one": sum(range(16, 1000))}
+    return {
+        "rows_on": model.rows,
+        "rows_off": off,
+        "rows_ratio": off / model.rows,
+        "copies_doubling": sum(16 * 2**i for i in range(6)),
+        "copies_by_one": sum(range(16, 1000)),
+    }
 
 
 def main() -> None:
     torch.set_num_threads(1)
     lm = models.load("target")
     model, ids = Parts(lm), torch.tensor([lm.encode(STORY)])
-    values = old_rows(model, ids[:, :9]) | restarted(lm, model) | splits(model, ids) | windowed(model, ids) | counted(model)
+    values = (
+        old_rows(model, ids[:, :9])
+        | restarted(lm, model)
+        | splits(model, ids)
+        | windowed(model, ids)
+        | counted(model)
+    )
     for key, value in values.items():
         print(key, value)
     write("cache", COMMAND, values)

@@ -1,11 +1,11 @@
-"""Decoding speed: our loops against Hugging Face's `generate`, and with a cache against without. Writes decode_speed.json.
+"""Decoding speed: ours against Hugging Face's `generate`, and with a cache against without: decode_speed.json.
 
     python -m benchmarks.decode            everything, about five minutes
     python -m benchmarks.decode generate   one part: generate, cache, gpt2, lab
 
-CPU seconds on one thread. What is compared runs in turns in one process; a ratio is taken within each round, and the
-median, the smallest and the largest are kept. Both sides of a comparison write the same tokens, which is asserted.
-Without a cache, 1,000 tokens are not run whole: every 20th step is, and counts for 20.
+CPU seconds on one thread. What is compared runs in turns in one process; a ratio is taken within each round,
+and the median, the smallest and the largest are kept. Both sides of a comparison write the same tokens, which
+is asserted. Without a cache, 1,000 tokens are not run whole: every 20th step is, and counts for 20.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from llmlab.models.parts import Parts  # noqa: E402
 
 COMMAND = "python -m benchmarks.decode"
 PROMPT = 16
-GENERATE = {"target": ((1, 8, 32), 64, 7), "draft": ((1, 8), 64, 7), "wide": ((1, 8), 12, 5)}
+GENERATE = {"target": ((1, 8, 32), 64, 7), "draft": ((1, 8), 64, 7), "wide": ((1, 8), 32, 5)}
 """Model -> batch sizes, new tokens, rounds."""
 CACHE = {("target", 50): 5, ("target", 256): 3, ("target", 1000): 1, ("wide", 50): 3}
 """(model, new tokens) -> rounds."""
@@ -46,7 +46,9 @@ def seconds(run: Callable[[], object]) -> float:
     return time.process_time() - started
 
 
-def ratios(slow: Callable[[], object], fast: Callable[[], object], rounds: int) -> tuple[list[float], float, float]:
+def ratios(
+    slow: Callable[[], object], fast: Callable[[], object], rounds: int
+) -> tuple[list[float], float, float]:
     """slow / fast in every round, and the least seconds of each."""
     pairs = [(seconds(slow), seconds(fast)) for _ in range(rounds)]
     return [a / b for a, b in pairs], min(a for a, _ in pairs), min(b for _, b in pairs)
@@ -75,9 +77,17 @@ def as_hf(lm: models.LM):
 
 
 def by_hf(hf, ids: torch.Tensor, new: int, cache: bool = True) -> torch.Tensor:
-    out = hf.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, min_new_tokens=new, do_sample=False,
-                      use_cache=cache, pad_token_id=0, eos_token_id=None)
-    return out[:, ids.shape[1]:]
+    out = hf.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=new,
+        min_new_tokens=new,
+        do_sample=False,
+        use_cache=cache,
+        pad_token_id=0,
+        eos_token_id=None,
+    )
+    return out[:, ids.shape[1] :]
 
 
 @torch.inference_mode()
@@ -119,11 +129,19 @@ def generate() -> Values:
             ours, theirs = decoder.generate(ids, new), by_hf(hf, ids, new)
             same = float((ours == theirs).float().mean())
             assert same > 0.95, f"{name}, batch {batch}: only {same:.0%} of the tokens are the same"
-            found, slow, fast = ratios(lambda: by_hf(hf, ids, new), lambda: decoder.generate(ids, new), rounds)
+            found, slow, fast = ratios(
+                lambda: by_hf(hf, ids, new), lambda: decoder.generate(ids, new), rounds
+            )
             values |= told(f"hf_{name}_{batch}", found)
-            values |= {f"hf_{name}_{batch}_same": same, f"hf_{name}_{batch}_tokens": new,
-                       f"ms_hf_{name}_{batch}": slow / new * 1e3, f"ms_ours_{name}_{batch}": fast / new * 1e3}
-            found, _, _ = ratios(lambda: by_hf(hf, ids, new), lambda: with_cache(lm, ids, new), max(rounds // 2, 2))
+            values |= {
+                f"hf_{name}_{batch}_same": same,
+                f"hf_{name}_{batch}_tokens": new,
+                f"ms_hf_{name}_{batch}": slow / new * 1e3,
+                f"ms_ours_{name}_{batch}": fast / new * 1e3,
+            }
+            found, _, _ = ratios(
+                lambda: by_hf(hf, ids, new), lambda: with_cache(lm, ids, new), max(rounds // 2, 2)
+            )
             values |= told(f"hf_plain_{name}_{batch}", found)
     return values
 
@@ -137,19 +155,27 @@ def cache() -> Values:
         text = torch.cat([ids, with_cache(lm, ids, new)], 1)
         off, plain, fast = [], [], []
         for _ in range(rounds):
-            off.append(sampled_without_cache(lm, text, PROMPT) if new >= SAMPLED else seconds(lambda: without_cache(lm, ids, new)))
+            off.append(
+                sampled_without_cache(lm, text, PROMPT)
+                if new >= SAMPLED
+                else seconds(lambda: without_cache(lm, ids, new))
+            )
             plain.append(seconds(lambda: with_cache(lm, ids, new)))
             fast.append(seconds(lambda: decoder.generate(ids, new)))
         values |= told(f"cache_{name}_{new}", [a / b for a, b in zip(off, plain, strict=True)])
         values |= told(f"cache_decoder_{name}_{new}", [a / b for a, b in zip(off, fast, strict=True)])
         rows_off, rows_on = sum(PROMPT + i for i in range(new)), PROMPT + new - 1
-        values |= {f"rows_off_{new}": rows_off, f"rows_on_{new}": rows_on, f"rows_ratio_{new}": rows_off / rows_on}
+        values |= {
+            f"rows_off_{new}": rows_off,
+            f"rows_on_{new}": rows_on,
+            f"rows_ratio_{new}": rows_off / rows_on,
+        }
         values |= {f"off_seconds_{name}_{new}": min(off), f"on_seconds_{name}_{new}": min(plain)}
     return values
 
 
 def gpt2() -> Values:
-    """The lecture's case: 124M parameters, 50 tokens, Hugging Face with use_cache on and off. Random weights cost the same."""
+    """The lecture's case: 124M parameters, 50 tokens, Hugging Face, use_cache on and off; weights are random."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     torch.manual_seed(0)
@@ -157,11 +183,16 @@ def gpt2() -> Values:
     by_hf(hf, ids, 2)
     found, slow, fast = ratios(lambda: by_hf(hf, ids, new, False), lambda: by_hf(hf, ids, new), 2)
     count = sum(p.numel() for p in hf.parameters())
-    return {**told("cache_gpt2_50", found), "gpt2_parameters": count, "off_seconds_gpt2_50": slow, "on_seconds_gpt2_50": fast}
+    return {
+        **told("cache_gpt2_50", found),
+        "gpt2_parameters": count,
+        "off_seconds_gpt2_50": slow,
+        "on_seconds_gpt2_50": fast,
+    }
 
 
 def lab() -> Values:
-    """The lab's own code on the target: its cache against the whole text again, and against the given plain loop."""
+    """The lab's own code on the target: cache against the whole text again, and against the plain loop."""
     lm, ids, new = models.load("target"), prompts(1), 50
     parts = Parts(lm)
 

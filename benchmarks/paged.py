@@ -2,9 +2,9 @@
 
     python -m benchmarks.paged
 
-Memory: the serving simulations of `paged_memory`, counts only. Time: attention of one decode step, one thread, float32; every way
-in turns in one process, CPU time, medians over rounds; the ratio of each round against contiguous attention in that round.
-The contiguous cache is read in place. A paged one is gathered first, in one of these ways:
+Memory: the serving simulations of `paged_memory`, counts only. Time: whole steps of the models (`paged_steps`), and attention of
+one decode step, one thread, float32; every way in turns in one process, CPU time, medians over rounds; the ratio of each
+round against contiguous attention in that round. The contiguous cache is read in place. A paged one is gathered first:
 
     tokens      pool[slots], token by token
     blocks      pool[tables], the index as torch offers it
@@ -30,6 +30,7 @@ from benchmarks.record import write
 llmlab.use(Path(__file__).resolve().parents[1] / "solutions")
 
 from benchmarks import paged_memory as memory  # noqa: E402  (after the choice of the code)
+from benchmarks.paged_steps import step_ratio  # noqa: E402
 from llmlab.paged_cache import paged_attention  # noqa: E402
 
 COMMAND = "python -m benchmarks.paged"
@@ -146,9 +147,18 @@ def counts() -> dict[str, float | int]:
                      "chat_computed_cached": cached, "chat_saved": 1 - cached / without}
 
 
+def steps() -> dict[str, float]:
+    """Whole steps of the models."""
+    values = {}
+    for name in ("target", "wide"):
+        values[f"step_{name}"], values[f"step_{name}_spread"] = step_ratio(name)
+        print(f"a step of {name} on blocks: {values[f'step_{name}']:.2f} times a step on a contiguous cache")
+    return values
+
+
 def main() -> None:
     torch.set_num_threads(1)
-    write("paged", COMMAND, counts() | times())
+    write("paged", COMMAND, counts() | times() | steps())
 
 
 if __name__ == "__main__":

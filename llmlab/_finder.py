@@ -59,8 +59,8 @@ class Found:
         except OSError as error:
             raise LabModuleError(
                 f"llmlab.{self.module} should come from {self.path} (chosen by {self.origin}), but that file "
-                f"cannot be read: {error.strerror}. Restore it, or run `llmlab update {lab_of(self.module)}` to get a fresh "
-                "scaffold."
+                f"cannot be read: {error.strerror}. Restore it, or run `llmlab update {lab_of(self.module)}` to get a "
+                "fresh scaffold."
             ) from None
 
     def digest(self) -> str:

@@ -37,7 +37,7 @@ import torch
 import torch.nn.functional as F
 
 import llmlab
-from llmlab import kv_cache, models
+from llmlab import figures, kv_cache, models
 from llmlab.models.parts import Parts
 
 print(kv_cache.__llmlab_hash__, kv_cache.__file__)
@@ -121,11 +121,15 @@ llmlab.check("kv_cache.attention_mask")
 llmlab.reload("kv_cache")
 real = torch.tensor([[0, 0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1]])
 print("positions of the last 3 columns\n", kv_cache.positions(real, 3))
-print("what they see in the first row\n", kv_cache.attention_mask(real, 3)[0].int())
-print("with a window of 2\n", kv_cache.attention_mask(real, 3, window=2)[0].int())
-print("torch.tril of the same shape\n", torch.ones(3, 7).tril().int())
+figures.seen_columns({
+    "yours": kv_cache.attention_mask(real[:1], 3),
+    "yours, window 2": kv_cache.attention_mask(real[:1], 3, window=2),
+    "torch.tril": torch.ones(3, 7).tril(),
+}, real[0]);
 
 # %% [markdown]
+# A ring marks each new token's own column; padding is crossed out.
+#
 # **Explain.** The last picture is what `is_causal=True` means to torch when there are fewer queries than keys. Which
 # columns would the newest token see?
 

@@ -36,8 +36,8 @@ def grade(lab: str, course: Course, inbox: Path | None = None, progress: Progres
 
     inbox: default assignments/inbox. progress(student, status, done, total) is called when a student's status changes.
     crew: address of a Dask scheduler; default: this machine, with `workers` processes (default: one per core, none for a
-    small class). display: also run the notebooks' cells, for their figures; or only those of these students. record: also write the gradebook. unprotected:
-    grade even where students' code cannot be confined.
+    small class). display: also run the notebooks' cells, for their figures; or only those of these students.
+    record: also write the gradebook. unprotected: grade even where students' code cannot be confined.
     Raises CourseError if the lab is not released, the inbox or roster cannot be read, or code cannot be confined.
     A stop (Ctrl-C) loses only the jobs at hand.
     """
@@ -65,7 +65,8 @@ def grade(lab: str, course: Course, inbox: Path | None = None, progress: Progres
 
     hands = scheduler.choose(crew, workers, len(students) * len(at.modules))
     try:
-        run = Run(at, ledger, examiner, nbgrader, hands, terms, progress or (lambda *_: None), len(students), display, record)
+        run = Run(at, ledger, examiner, nbgrader, hands, terms, progress or (lambda *_: None), len(students), display,
+                  record)
         run.all(counted())
     finally:
         hands.close()

@@ -116,7 +116,9 @@ def run(where: Course, seed: int = SEED, console: Console | None = None, lab: st
         pages = pipeline.feedback(lab, where)
     grades = pipeline.export(lab, where).parent / "exports" / lab / "grades.csv"
     absent = [row for row in summary.rows if row.status == MISSING and row.student not in names_of(at)]
-    shown = replace(summary, rows=tuple(row for row in summary.rows if row not in absent)) if len(absent) > 3 else summary
+    shown = summary
+    if len(absent) > 3:
+        shown = replace(summary, rows=tuple(row for row in summary.rows if row not in absent))
     console.print(table(shown))
     if shown is not summary:
         console.print(f"{len(absent)} others of the class list handed in nothing for {lab}.")

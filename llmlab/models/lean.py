@@ -1,10 +1,10 @@
-"""Decoding one token a step as fast as plain torch allows: the function of `Llama`, on weights laid out for it.
+"""Decoding a token a step as fast as plain torch allows: the function of `Llama`, on weights prepared for it.
 
 What makes a step fast, when there is little arithmetic in it, is to do few things. Weights are prepared once:
 q, k and v in one matrix, gate and up in one, the norms' gains and the scale of attention multiplied into them,
 all transposed. A step then is four products a layer. Query heads that share a key-value head are rows of one
 product, so no head is copied. The prompt goes through `Llama`. Prepared weights take the model's memory once
-more, and do not follow the model when it changes.
+more, and do not follow it.
 """
 
 from __future__ import annotations
@@ -53,9 +53,15 @@ class Decoder:
             self.layers.append(tuple(part.t().contiguous() for part in parts))
         self.head = (self.model.lm_head.weight * self.model.model.norm.weight).t().contiguous()
         self.embedding = self.model.model.embed_tokens.weight.detach()
+        self.theta = config.rope_theta
+        self.tables = self.rope(512)
+
+    def rope(self, length: int) -> tuple[Tensor, Tensor]:
+        """Cosines, and sines with the signs of a rotation, of positions 0 to length - 1, each (length, d)."""
         exponents = torch.arange(0, self.size, 2, dtype=torch.float32) / self.size
-        self.frequencies = (1.0 / config.rope_theta**exponents).repeat(2)  # (d,)
-        self.signs = torch.ones(self.size).index_fill(0, torch.arange(self.size // 2), -1.0)
+        angles = torch.arange(length)[:, None] * (1.0 / self.theta**exponents)
+        cos, sin, dtype = angles.cos(), angles.sin(), self.embedding.dtype
+        return torch.cat([cos, cos], 1).to(dtype), torch.cat([-sin, sin], 1).to(dtype)
 
     @torch.no_grad()
     def prefill(self, ids: Tensor, cache: KVCache, attention_mask: Tensor | None = None) -> Tensor:
@@ -65,13 +71,16 @@ class Decoder:
     @torch.no_grad()
     def step(self, tokens: Tensor, cache: KVCache) -> Tensor:
         """Logits (B, V) after one more token (B,) of each sequence."""
-        batch, all_real = len(tokens), bool(cache.mask.all())
-        real = torch.ones(batch, 1, dtype=torch.bool)
-        past = torch.tensor([cache.length]) if all_real else cache.mask.sum(1)
-        seen = None if all_real else torch.cat([cache.mask, real], 1)[:, None, None]  # (B, 1, 1, S)
-        angles = past[:, None, None] * self.frequencies
+        batch, real = len(tokens), torch.ones(len(tokens), 1, dtype=torch.bool)
+        if cache.length >= len(self.tables[0]):
+            self.tables = self.rope(2 * cache.length)
+        if cache.padded:
+            places = cache.mask.sum(1)
+            cos, sin = self.tables[0][places, None], self.tables[1][places, None]  # (B, 1, d)
+            seen = torch.cat([cache.mask, real], 1)[:, None, None]  # (B, 1, 1, S)
+        else:
+            (cos, sin), seen = (table[cache.length] for table in self.tables), None  # (d,)
         x = self.embedding[tokens]  # (B, D)
-        cos, sin = angles.cos().to(x.dtype), (angles.sin() * self.signs).to(x.dtype)  # (1 or B, 1, d)
         both, half = self.heads + self.kv_heads, self.size // 2
         for index, (qkv, out, gate_up, down) in enumerate(self.layers):
             made = torch.mm(F.rms_norm(x, self.width, None, self.eps), qkv).view(
@@ -81,18 +90,19 @@ class Decoder:
             turned = torch.addcmul(turned * cos, turned.roll(half, -1), sin)  # q and k by their positions
             keys, values = cache.add(index, turned[:, self.heads :, None], made[:, both:, None])
             # (B, K, H/K, d): the query heads of a key-value head are the rows of one product
-            q = turned[:, : self.heads].unflatten(1, (self.kv_heads, -1))
+            q = turned[:, : self.heads].view(batch, self.kv_heads, -1, self.size)
             told = F.scaled_dot_product_attention(q, keys, values, attn_mask=seen, scale=1.0)
-            x = x + torch.mm(told.reshape(batch, -1), out)
+            x = torch.addmm(x, told.reshape(batch, -1), out)
             gate, up = torch.mm(F.rms_norm(x, self.width, None, self.eps), gate_up).chunk(2, 1)
-            x = x + torch.mm(F.silu(gate) * up, down)
+            x = torch.addmm(x, F.silu(gate) * up, down)
         cache.advance(real)
         return torch.mm(F.rms_norm(x, self.width, None, self.eps), self.head)
 
     def generate(self, ids: Tensor, max_new_tokens: int, attention_mask: Tensor | None = None) -> Tensor:
         """The greedy continuation (B, max_new_tokens) of prompts (B, T) int64; no token ends it."""
-        cache = self.model.new_cache(len(ids))
-        new = [self.prefill(ids, cache, attention_mask).argmax(-1)]
-        while len(new) < max_new_tokens:
-            new.append(self.step(new[-1], cache).argmax(-1))
+        with torch.inference_mode():
+            cache = self.model.new_cache(len(ids))
+            new = [self.prefill(ids, cache, attention_mask).argmax(-1)]
+            while len(new) < max_new_tokens:
+                new.append(self.step(new[-1], cache).argmax(-1))
         return torch.stack(new, 1)

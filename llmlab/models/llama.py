@@ -38,12 +38,12 @@ class KVCache:
     """Keys and values of the tokens seen so far, one pair of tensors per layer, grown by doubling.
 
     ``length`` is the number of columns filled (pads included); ``mask`` (B, S) says which of them are real
-    tokens.
+    tokens, and ``padded`` whether there ever was one that is not.
     """
 
     def __init__(self, config: LlamaConfig, batch: int, dtype: torch.dtype, capacity: int = 64) -> None:
         shape = (batch, config.num_key_value_heads, capacity, config.head_dim)
-        self.length = 0
+        self.length, self.padded = 0, False
         self.mask = torch.zeros(batch, 0, dtype=torch.bool)
         self._keys = [torch.empty(shape, dtype=dtype) for _ in range(config.num_hidden_layers)]
         self._values = [torch.empty(shape, dtype=dtype) for _ in range(config.num_hidden_layers)]
@@ -61,6 +61,7 @@ class KVCache:
     def advance(self, mask: Tensor) -> None:
         """Count the (B, T) new columns as stored, once every layer has them."""
         self.length += mask.shape[1]
+        self.padded = self.padded or not bool(mask.all())
         self.mask = torch.cat([self.mask, mask], dim=1)
 
     def truncate(self, length: int) -> None:

@@ -36,7 +36,7 @@ def extra() -> list[Case]:
     """Longer texts, larger pools, a head size that is no power of two."""
     generator = torch.Generator().manual_seed(SEED)
     return [
-        *allocator.walk(generator, allocator.COUNTS, 12, 60), *stories(), walk.walk(generator, 24, 4, True, 70),
+        *allocator.walk(generator, allocator.ORDER, 12, 60), *stories(), walk.walk(generator, 24, 4, True, 70),
         slots.slot_case(slots.WHERE, torch.randperm(200, generator=generator)[:9].tolist(), 31, 100, 16),
         slots.usage_case(slots.SHARED, [[4, 9, 2], [4, 9, 7], [4, 1]], [40, 33, 31], 16),
         attention.attention_case(generator, attention.RAGGED, [33, 1, 17, 64], 16, (3, 3, 6), extra=2),

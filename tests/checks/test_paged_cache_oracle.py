@@ -7,12 +7,13 @@ import torch
 
 from llmlab.checks import paged_cache as checks
 from llmlab.checks.judging import Expect
-from llmlab.checks.paged_cache import attention, slots, stories, walk
+from llmlab.checks.paged_cache import allocator, attention, manager, slots, stories, walk
 from llmlab.checks.paged_cache.manager import Tale
 from llmlab.checks.paged_cache.oracle import World, check_integrity
 from llmlab.checks.paged_cache.stories import Story
 from llmlab.checks.paged_cache.trusted import Pool
 from llmlab.checks.protocol import Call, Raised, Returned
+from llmlab.grading import variants
 from tests.checks.paged_cache_kit import solved
 
 CASES = checks.cases(0)
@@ -188,3 +189,34 @@ def test_a_story_goes_on_after_a_refusal():
                                                             None)]).misconception == "unnamed-value"
     assert not stories.judge(first.expect, [Returned(1), Raised("KeyError", "7", None)]).ok
     assert stories.judge(second.expect, [Returned(3)]).ok and not stories.judge(second.expect, [Returned(3.0)]).ok
+
+
+def lost(report, source: bytes) -> set[tuple[str, str]]:
+    return {(task.id.partition(".")[2], group.name) for task in report("paged_cache", source).tasks
+            for group in task.groups if group.earned < group.points}
+
+
+@pytest.mark.parametrize(("mutant", "groups"), [
+    ("allocator_stack", {("BlockAllocator", allocator.ORDER)}),
+    ("allocator_lowest_id", {("BlockAllocator", allocator.ORDER)}),
+    ("allocator_double_free", {("BlockAllocator", allocator.REFUSED)}),
+    ("manager_frees_head_first", {("BlockManager", manager.EVICTED)}),
+    ("manager_stale_key", {("BlockManager", manager.EVICTED), ("BlockManager", manager.WALK)}),
+    ("manager_half_allocated", {("BlockManager", manager.REFUSED)}),
+])
+def test_one_mistake_costs_its_own_points(report, mutant, groups):
+    source = next(one.source for one in variants.mutants("paged_cache") if one.name == mutant)
+    assert lost(report, source) <= groups
+
+
+NO_CACHE = b"""
+class BlockManager(BlockManager):
+    def __init__(self, allocator, block_size, prefix_caching=False):
+        super().__init__(allocator, block_size)
+"""
+
+
+def test_without_a_prefix_cache_the_other_points_stay(report):
+    """A student may do the prefix cache last, or never."""
+    groups = lost(report, variants.solution("paged_cache") + NO_CACHE)
+    assert groups == {("BlockManager", manager.HITS), ("BlockManager", manager.EVICTED)}

@@ -84,7 +84,9 @@ def test_a_solved_workspace(llmlab, workspace):
     assert told.code == 0, told.out
     shown = llmlab("progress")
     assert shown.code == 0 and "░" not in shown.out
-    points = {lab: [sum(task.points for task in registry.tasks(module)) for module in modules] for lab, modules in LABS.items()}
+    points = {
+        lab: [sum(task.points for task in registry.tasks(module)) for module in modules] for lab, modules in LABS.items()
+    }
     for lab, each in points.items():
         assert re.search(rf"{lab} +█+ +{sum(each):g}/{sum(each):g}", shown.out)
     assert sum(map(sum, points.values())) == sum(task.points for task in registry.tasks())
@@ -102,7 +104,7 @@ def test_what_is_not_begun_takes_one_line_once_something_is(llmlab, workspace):
     assert f"Not begun yet: {', '.join(others)}. `llmlab check {others[0]}`" in told.out
 
 
-def test_a_lab_that_is_not_in_the_workspace_is_not_missed_and_a_missing_module_of_one_that_is_takes_one_line(llmlab, workspace):
+def test_only_a_module_of_a_lab_that_is_in_the_workspace_can_be_missing(llmlab, workspace):
     """One lab's module alone; then its notebook alone beside another lab; and by name a missing file is an error."""
     last = list(LABS)[-1]
     gone = [module for module in LAB_MODULES if module not in LABS[last]]

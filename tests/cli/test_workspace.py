@@ -47,7 +47,8 @@ def test_a_workspace_of_one_lab_stays_one_until_another_is_added(llmlab, apart, 
         for module in LAB_MODULES:
             assert (module in shown.out) == (module in LABS[lab])
     assert llmlab("update", others[0]).code == 0
-    assert {name for name in files(apart / "one") if name.endswith(".py")} == mine | {f"{m}.py" for m in LABS[others[0]]}
+    both = mine | {f"{module}.py" for module in LABS[others[0]]}
+    assert {name for name in files(apart / "one") if name.endswith(".py")} == both
 
 
 def test_a_lab_that_does_not_exist_is_not_started(llmlab, apart):

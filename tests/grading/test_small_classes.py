@@ -6,6 +6,7 @@ Examined and not recorded: what nbgrader makes of verdicts is the same for every
 from __future__ import annotations
 
 import ast
+import csv
 import json
 import shutil
 
@@ -109,11 +110,12 @@ def test_a_mutant_loses_points_on_its_task_by_name_and_on_none_that_does_not_use
     for one in mistaken:
         mutants = {mutant.task: mutant for mutant in one.mutants}
         for task in at.tasks:
-            broken = {mutant.task.partition(".")[2] for mutant in one.mutants if mutant.module == task.module}
+            broken = {each.task.partition(".")[2] for each in one.mutants if each.module == task.module}
             if task.id in mutants:
                 cell = verdicts[one.student]["cells"][task.id.replace(".", "-")]
                 said = {group.get("misconception") for group in cell["groups"]}
-                assert cell["points"] < task.points and mutants[task.id].says in said, (one.student, mutants[task.id].name)
+                assert cell["points"] < task.points, one.student
+                assert mutants[task.id].says in said, (one.student, mutants[task.id].name)
                 assert cell["points"] == sum(task.groups[group["name"]] for group in cell["groups"]
                                              if group["passed"] == group["cases"])
             elif task.function not in users(made["perfect"].files[f"{task.module}.py"], broken):
@@ -138,3 +140,26 @@ def test_a_number_within_the_tolerance_gets_its_points(lab):
             value, key = given[question.id], keys[question.id]
             right = value is not None and abs(value - key.value) <= key.tol
             assert verdicts[student]["cells"][f"answer-{question.id}"]["points"] == (question.points if right else 0)
+
+
+def test_a_later_lab_goes_into_the_same_gradebook_and_its_absent_take_one_line(where, capsys):
+    """The command on one lab, to the end: its pages, its grades, and a table of those who handed in."""
+    lab = LABS[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(where.root)
+        assert sample_class.main([lab]) == 0
+    told = capsys.readouterr().out
+    at = desk(lab, where)
+    students = {one.student for one in Maker(at, sample_class.SEED).all()}
+    with (at.root / "exports" / lab / "grades.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {row["student_id"]: row for row in csv.DictReader(stream)}
+    absent = [name for name, row in rows.items() if row["reason"] == "nothing was handed in"]
+    assert set(rows) - set(absent) == students
+    assert f"{len(absent)} others of the class list handed in nothing for {lab}" in told
+    assert all((at.feedback(student) / f"{lab}.html").is_file() for student in students)
+    ledger = Ledger(at.ledger)
+    for student in students:
+        assert float(rows[student]["score"]) == sum(
+            cell["points"] for cell in ledger.read(student, "verdicts")["cells"].values())
+    with (at.root / "gradebook.csv").open(encoding="utf-8", newline="") as stream:
+        assert lab in {row["assignment"] for row in csv.DictReader(stream)}

@@ -61,7 +61,8 @@ def graded(lab: str) -> dict:
 @functools.cache
 def hidden(lab: str):
     """The module `solutions/hidden/<lab>_answers.py`."""
-    spec = importlib.util.spec_from_file_location(f"_{lab}_answers", ROOT / "solutions" / "hidden" / f"{lab}_answers.py")
+    file = ROOT / "solutions" / "hidden" / f"{lab}_answers.py"
+    spec = importlib.util.spec_from_file_location(f"_{lab}_answers", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

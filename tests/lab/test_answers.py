@@ -33,7 +33,7 @@ def test_the_right_value_passes_and_every_known_mistake_is_named(question):
     key = labs.keys(question.lab)[question.id]
     value = int(key.value) if question.whole else round(key.value, 3)
     assert grading.judge(question, key, value).ok
-    assert len(key.wrong) >= 2
+    assert len(key.wrong) >= 3
     for mistake, (wrong, words) in key.wrong.items():
         shown = int(wrong) if question.whole else round(wrong, 4)
         assert abs(shown - key.value) > 2 * key.tol, f"{mistake} is nearly right: take another question"

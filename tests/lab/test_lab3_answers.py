@@ -23,7 +23,11 @@ def test_layers_whose_keys_change_without_a_causal_mask(keys, hf):
     ids, found = ids_of(hf, labs.hidden("lab3").NINE)[:, :9], []
     for size in (8, 9):
         cache = DynamicCache()
-        hf[0](ids[:, :size], attention_mask=torch.zeros(1, 1, size, size, dtype=torch.float64), past_key_values=cache)
+        hf[0](
+            ids[:, :size],
+            attention_mask=torch.zeros(1, 1, size, size, dtype=torch.float64),
+            past_key_values=cache,
+        )
         found.append([layer.keys[:, :, :8] for layer in cache.layers])
     changed = [(a - b).abs().max() > 1e-4 for a, b in zip(*found, strict=True)]
     assert keys["bidirectional-layers"] == sum(changed) and not changed[0]
@@ -36,7 +40,11 @@ def test_the_cost_of_positions_that_restart(keys, hf):
     cache = DynamicCache()
     rows = [model(ids[:, :5], past_key_values=cache, position_ids=torch.arange(5)[None]).logits[0, -1]]
     for i in range(5, 48):
-        rows.append(model(ids[:, i:i + 1], past_key_values=cache, position_ids=torch.zeros(1, 1).long()).logits[0, -1])
+        rows.append(
+            model(ids[:, i : i + 1], past_key_values=cache, position_ids=torch.zeros(1, 1).long()).logits[
+                0, -1
+            ]
+        )
     cost = torch.nn.functional.cross_entropy(torch.stack(rows), ids[0, 5:])
     assert keys["restart-nats"] == pytest.approx(float(cost), abs=1e-4)
     plain = torch.nn.functional.cross_entropy(model(ids).logits[0, 4:-1], ids[0, 5:])
@@ -79,14 +87,23 @@ def test_only_one_length_gives_the_text_that_was_meant(keys, hf):
 @torch.no_grad()
 def test_rows_are_those_that_generate_embeds(keys, hf):
     model, rows = hf[0], []
-    handle = model.model.embed_tokens.register_forward_hook(lambda module, args, out: rows.append(args[0].numel()))
+    handle = model.model.embed_tokens.register_forward_hook(
+        lambda module, args, out: rows.append(args[0].numel())
+    )
     ids = torch.arange(20, 30)[None]
     try:
         counts = []
         for cache in (False, True):
             rows.clear()
-            model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=50, min_new_tokens=50, do_sample=False,
-                           use_cache=cache, pad_token_id=0)
+            model.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=50,
+                min_new_tokens=50,
+                do_sample=False,
+                use_cache=cache,
+                pad_token_id=0,
+            )
             counts.append(sum(rows))
     finally:
         handle.remove()
@@ -96,9 +113,19 @@ def test_rows_are_those_that_generate_embeds(keys, hf):
 def test_how_far_back_a_window_reaches(keys):
     """Tokens whose embedding has a gradient of the last output, in a model with as many layers and this window."""
     torch.manual_seed(0)
-    model = MistralForCausalLM(MistralConfig(
-        vocab_size=50, hidden_size=16, intermediate_size=16, num_hidden_layers=4, num_attention_heads=2, num_key_value_heads=1,
-        head_dim=8, sliding_window=16, initializer_range=0.5)).double()
+    model = MistralForCausalLM(
+        MistralConfig(
+            vocab_size=50,
+            hidden_size=16,
+            intermediate_size=16,
+            num_hidden_layers=4,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=8,
+            sliding_window=16,
+            initializer_range=0.5,
+        )
+    ).double()
     x = model.model.embed_tokens(torch.arange(90)[None] % 50).detach().requires_grad_()
     model(inputs_embeds=x).logits[0, -1].sum().backward()
     assert keys["window-reach"] == int((x.grad[0].abs().max(-1).values > 0).sum())

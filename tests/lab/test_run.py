@@ -1,7 +1,7 @@
 """Every lab's notebook runs to its end on the solutions with full marks, and stops on the scaffolds at a task, by name.
 
-The solved run is a real kernel; only the shipped models are the quick ones of the display run, whose logits are the same.
-The untouched run stops at once, so its cells run in this process.
+The solved run is a real kernel; only the shipped models are the quick ones of the display run, whose logits are the
+same. The untouched run stops at once, so its cells run in this process.
 """
 
 from __future__ import annotations

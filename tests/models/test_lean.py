@@ -1,4 +1,4 @@
-"""The fast decoder is the lean Llama, and Hugging Face's: logits of every step, padding, truncation, growth, dtypes."""
+"""The fast decoder is the lean Llama, and Hugging Face's: every step, padding, truncation, growth, dtypes."""
 
 from __future__ import annotations
 

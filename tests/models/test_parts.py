@@ -43,8 +43,16 @@ def test_the_facts_are_those_of_the_config():
     parts = Parts("target")
     config = load("target").config
     assert (parts.n_layers, parts.n_heads, parts.n_kv_heads, parts.head_dim) == (
-        config.num_hidden_layers, config.num_attention_heads, config.num_key_value_heads, config.head_dim)
-    assert (parts.width, parts.vocab_size, parts.dtype) == (config.hidden_size, config.vocab_size, torch.float32)
+        config.num_hidden_layers,
+        config.num_attention_heads,
+        config.num_key_value_heads,
+        config.head_dim,
+    )
+    assert (parts.width, parts.vocab_size, parts.dtype) == (
+        config.hidden_size,
+        config.vocab_size,
+        torch.float32,
+    )
 
 
 def test_rotary_positions_know_distances_only():
@@ -67,18 +75,21 @@ def test_rows_are_counted_where_they_enter():
 X, WHERE = torch.zeros(2, 3, 32), torch.arange(3).expand(2, 3)
 
 
-@pytest.mark.parametrize(("call", "says"), [
-    (lambda p: p.embed(torch.tensor([1, 2])), r"\(B, T\) of integers, got torch.int64 \(2,\)"),
-    (lambda p: p.embed(torch.tensor([[97]])), "0..96, got 97 to 97"),
-    (lambda p: p.embed(torch.tensor([[-1]])), "got -1"),
-    (lambda p: p.qkv(3, X, WHERE), "no layer 3; there are 0..2"),
-    (lambda p: p.qkv(-1, X, WHERE), "no layer -1"),
-    (lambda p: p.qkv(0, X[0], WHERE), r"\(B, T, 32\), got \(3, 32\)"),
-    (lambda p: p.qkv(0, X, WHERE[:1]), r"of shape \(2, 3\) from 0 on, got torch.int64 of shape \(1, 3\)"),
-    (lambda p: p.qkv(0, X, WHERE - 1), "from 0 on"),
-    (lambda p: p.finish(0, X, torch.zeros(2, 3, 4, 8)), r"\(2, 4, 3, 8\), got \(2, 3, 4, 8\)"),
-    (lambda p: p.logits(torch.zeros(2, 3, 31)), r"got \(2, 3, 31\)"),
-])
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda p: p.embed(torch.tensor([1, 2])), r"\(B, T\) of integers, got torch.int64 \(2,\)"),
+        (lambda p: p.embed(torch.tensor([[97]])), "0..96, got 97 to 97"),
+        (lambda p: p.embed(torch.tensor([[-1]])), "got -1"),
+        (lambda p: p.qkv(3, X, WHERE), "no layer 3; there are 0..2"),
+        (lambda p: p.qkv(-1, X, WHERE), "no layer -1"),
+        (lambda p: p.qkv(0, X[0], WHERE), r"\(B, T, 32\), got \(3, 32\)"),
+        (lambda p: p.qkv(0, X, WHERE[:1]), r"of shape \(2, 3\) from 0 on, got torch.int64 of shape \(1, 3\)"),
+        (lambda p: p.qkv(0, X, WHERE - 1), "from 0 on"),
+        (lambda p: p.finish(0, X, torch.zeros(2, 3, 4, 8)), r"\(2, 4, 3, 8\), got \(2, 3, 4, 8\)"),
+        (lambda p: p.logits(torch.zeros(2, 3, 31)), r"got \(2, 3, 31\)"),
+    ],
+)
 def test_what_does_not_fit_is_named(call, says):
     with pytest.raises(ValueError, match=says):
         call(Parts(random_llama()))

@@ -1,4 +1,4 @@
-"""What results/cache.json and decode_speed.json say, as far as it can be computed again without timing: with Hugging Face."""
+"""Numbers of cache.json and decode_speed.json, computed again with Hugging Face where nothing is timed."""
 
 from __future__ import annotations
 
@@ -21,16 +21,28 @@ def hf():
 
     folder = ROOT / "llmlab" / "models" / "weights" / "target"
     torch.set_num_threads(1)
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64).eval(), AutoTokenizer.from_pretrained(folder)
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float64
+    ).eval(), AutoTokenizer.from_pretrained(folder)
 
 
 @torch.no_grad()
 def traced(model, ids: torch.Tensor, mask: torch.Tensor | None = None) -> list[torch.Tensor]:
     """Outputs (1, T, ...) of the projections, of attention and of the layer, in every layer."""
     found: list[torch.Tensor] = []
-    hooks = [module.register_forward_hook(lambda m, a, out: found.append(out[0] if isinstance(out, tuple) else out))
-             for layer in model.model.layers
-             for module in (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj, layer.self_attn, layer)]
+    hooks = [
+        module.register_forward_hook(
+            lambda m, a, out: found.append(out[0] if isinstance(out, tuple) else out)
+        )
+        for layer in model.model.layers
+        for module in (
+            layer.self_attn.q_proj,
+            layer.self_attn.k_proj,
+            layer.self_attn.v_proj,
+            layer.self_attn,
+            layer,
+        )
+    ]
     try:
         model(ids, attention_mask=mask)
     finally:
@@ -41,8 +53,11 @@ def traced(model, ids: torch.Tensor, mask: torch.Tensor | None = None) -> list[t
 
 def test_old_rows_in_hugging_faces_model(hf):
     cache, (model, tokenizer) = values("cache"), hf
-    ids = tokenizer("Once upon a time there was a little girl named Mira. One day", add_special_tokens=False,
-                    return_tensors="pt").input_ids[:, :cache["old_rows"] + 1]
+    ids = tokenizer(
+        "Once upon a time there was a little girl named Mira. One day",
+        add_special_tokens=False,
+        return_tensors="pt",
+    ).input_ids[:, : cache["old_rows"] + 1]
     before, after = traced(model, ids[:, :-1]), traced(model, ids)
     assert len(before) == cache["activations"] and cache["activations_causal"] == 0
     assert max(float((b - a[:, :-1]).abs().max()) for b, a in zip(before, after, strict=True)) < 1e-10

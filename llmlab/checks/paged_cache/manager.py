@@ -70,7 +70,7 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
     told = case.expect
     if isinstance(outputs[0], Raised):
         return raised(outputs[0])
-    world = World(*told.shape)
+    world = World(*told.shape, ordered=case.group == EVICTED)
     for i, (one, after) in enumerate(zip(told.lines, told.after)):
         pair = outputs[1 + 2 * i:3 + 2 * i]
         verdict = one_call(one, after, pair, world)
@@ -101,7 +101,8 @@ def one_call(one: Line, after: dict, pair: Sequence[Output], world: World) -> Ve
         return Verdict(False, one.otherwise[1] or "it gave something else.", repr(one.want), repr(value),
                        one.otherwise[0])
     for key, want in after.items():
-        if not stories.same(snapshot[key], want):
+        alike = stories.same if world.ordered or key != "free" else stories.same_blocks
+        if not alike(snapshot[key], want):
             return Verdict(False, f"{'the free list' if key == 'free' else f'the {key}'} should be another.",
                            f"{key} {want}",
                            f"{key} {snapshot[key]}")

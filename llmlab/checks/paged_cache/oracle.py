@@ -96,10 +96,13 @@ def check_integrity(snapshot: Mapping[str, Any], lengths: Mapping[str, int], blo
 
 
 class World:
-    """The texts and the memory of one story. `step` follows a call and says what went wrong with it, or None."""
+    """The texts and the memory of one story. `step` follows a call and says what went wrong with it, or None.
 
-    def __init__(self, num_blocks: int, block_size: int, prefix_caching: bool):
-        self.num_blocks, self.size, self.caching = num_blocks, block_size, prefix_caching
+    `ordered`: the order in which `free` gives blocks back counts too.
+    """
+
+    def __init__(self, num_blocks: int, block_size: int, prefix_caching: bool, ordered: bool = True):
+        self.num_blocks, self.size, self.caching, self.ordered = num_blocks, block_size, prefix_caching, ordered
         self.texts: dict[str, list[int]] = {}
         self.memory: list[list[tuple | None]] = [[None] * block_size for _ in range(num_blocks)]
         self.held: list[list[list[tuple | None]]] = [[] for _ in range(num_blocks)]  # what each block held when it was full
@@ -126,7 +129,7 @@ class World:
         if method == "fork" and snapshot["tables"][name] != snapshot["tables"][args[0]]:
             return "fork-copies-blocks", "The fork has blocks of its own. It shares all of them, until one of the two writes."
         if method == "free":
-            return self._order(before, snapshot, name)
+            return self._order(before, snapshot, name) if self.ordered else None
         return self._write(method, name, value, before) if method in ("add", "append") else None
 
     def _tell(self, method: str, args: Sequence[Any]) -> None:
