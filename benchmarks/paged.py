@@ -2,16 +2,18 @@
 
     python -m benchmarks.paged
 
-Memory: the serving simulations of `paged_memory`, counts only. Time: whole steps of the models (`paged_steps`), and attention of
-one decode step, one thread, float32; every way in turns in one process, CPU time, medians over rounds; the ratio of each
-round against contiguous attention in that round. The contiguous cache is read in place. A paged one is gathered first:
+Memory: the serving simulations of `paged_memory`, counts only. Time: whole steps of the models
+(`paged_steps`), and attention of one decode step, one thread, float32; every way in turns in one process, CPU
+time, medians over rounds; the ratio of each round against contiguous attention in that round. The contiguous
+cache is read in place. A paged one is gathered first:
 
     tokens      pool[slots], token by token
     blocks      pool[tables], the index as torch offers it
     rows        one row per block, (num_blocks, S * K * D), index_select
-    head_rows   one row per block and head, K and V in one pool (2 * K * num_blocks, S * D), one index_select: what is gathered
-                lies as attention wants it
-    copy        no table at all: K and V of the contiguous cache are copied and then read, which is what any gather must do
+    head_rows   one row per block and head, K and V in one pool (2 * K * num_blocks, S * D), one index_select:
+                what is gathered lies as attention wants it
+    copy        no table at all: K and V of the contiguous cache are copied and then read, which is what any
+                gather must do
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ def ways(batch: int, length: int, heads: int, kv: int, dim: int) -> dict[str, Ca
     """The ways to attend over the same numbers, as functions without arguments; "contiguous" is the measure."""
     g = torch.Generator().manual_seed(batch * length)
     k, v = (torch.randn(batch, kv, length, dim, generator=g) for _ in range(2))
-    q = torch.randn(batch, kv, heads // kv, dim, generator=g)  # the query heads of a KV head as rows: nothing is repeated
+    # the query heads of a KV head as rows: nothing is repeated
+    q = torch.randn(batch, kv, heads // kv, dim, generator=g)
     most = -(-length // BLOCK)
     blocks = batch * most + 8
     tables = torch.randperm(blocks, generator=g)[:batch * most].view(batch, most)
@@ -125,9 +128,11 @@ def times() -> dict[str, float | int | str]:
 def counts() -> dict[str, float | int]:
     """The memory."""
     line = memory.requests(6_000)
-    values: dict[str, float | int] = {"slots": memory.SLOTS, "longest": memory.LONGEST, "steps": memory.STEPS - memory.WARM}
+    values: dict[str, float | int] = {"slots": memory.SLOTS, "longest": memory.LONGEST,
+                                      "steps": memory.STEPS - memory.WARM}
     values |= {"prompt_mean": statistics.fmean(p for p, _ in line), "answer_mean": statistics.fmean(a for _, a in line)}
-    runs = {name: memory.contiguous(rule, line) for name, rule in memory.RESERVE.items()} | {"paged": memory.paged(line)}
+    runs = {name: memory.contiguous(rule, line) for name, rule in memory.RESERVE.items()}
+    runs["paged"] = memory.paged(line)
     for name, tally in runs.items():
         values |= {f"{key}_{name}": share for key, share in tally.shares().items()}
         values |= {f"filled_{name}": tally.tokens / tally.reserved, f"refused_{name}": tally.refused,
@@ -139,8 +144,9 @@ def counts() -> dict[str, float | int]:
     values |= {f"wasted_{block}": memory.wasted_share(block) for block in (1, 8, 16, 32, 64, 128, 256)}
     samples, prompt, answer = 4, 200, 100
     shared = memory.shared_prompt(samples, prompt, answer)
-    values |= {"samples": samples, "samples_prompt": prompt, "samples_answer": answer, "samples_tokens": shared["tokens"],
-               "samples_filled": shared["filled"], "samples_saved": 1 - shared["filled"] / shared["tokens"]}
+    values |= {"samples": samples, "samples_prompt": prompt, "samples_answer": answer,
+               "samples_tokens": shared["tokens"], "samples_filled": shared["filled"],
+               "samples_saved": 1 - shared["filled"] / shared["tokens"]}
     chats, common, own = 32, 500, 40
     without, cached = memory.system_prompt(chats, common, own)
     return values | {"chats": chats, "chat_common": common, "chat_own": own, "chat_computed": without,

@@ -1,9 +1,10 @@
-"""How much of a KV cache's memory holds tokens: a server that reserves in one piece, and one that pages. Counts, no times.
+"""How much of a KV cache's memory holds tokens: a server that reserves in one piece, and one that pages.
+Counts, no times.
 
-Requests wait in line; whoever fits comes in, every running sequence gets one token a step, finished ones leave. In one piece
-means first fit in an array of slots: the largest length there is ("max"), the prompt and the next power of two of
-the answer's length ("pow2"), or exactly what will be needed ("exact": it would have to know the future).
-Lengths are lognormal with the means that Kwon et al. 2023 give for ShareGPT in figure 11.
+Requests wait in line; whoever fits comes in, every running sequence gets one token a step, finished ones
+leave. In one piece means first fit in an array of slots: the largest length there is ("max"), the prompt and
+the next power of two of the answer's length ("pow2"), or exactly what will be needed ("exact": it would have
+to know the future). Lengths are lognormal with the means that Kwon et al. 2023 give for ShareGPT in figure 11.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def requests(count: int, seed: int = 0) -> list[tuple[int, int]]:
     made = []
     for mean in (PROMPT_MEAN, ANSWER_MEAN):
         middle = torch.tensor(mean).log() - SPREAD**2 / 2
-        made.append((torch.randn(count, generator=g) * SPREAD + middle).exp().round().clamp(1, LONGEST // 2).int().tolist())
+        drawn = (torch.randn(count, generator=g) * SPREAD + middle).exp().round()
+        made.append(drawn.clamp(1, LONGEST // 2).int().tolist())
     return list(zip(*made, strict=True))
 
 
@@ -111,7 +113,9 @@ def contiguous(reserve: Callable[[int, int], int], waiting: list[tuple[int, int]
 
 
 def paged(waiting: list[tuple[int, int]], block: int = BLOCK) -> Tally:
-    """A server on the student's manager: a block when there is a token for it. Without room the newest starts again."""
+    """A server on the student's manager: a block when there is a token for it. Without room the newest starts
+    again.
+    """
     manager = BlockManager(BlockAllocator(SLOTS // block), block)
     tally, line, live, born = Tally(), list(reversed(waiting)), {}, 0
     for step in range(STEPS):
@@ -140,7 +144,8 @@ def paged(waiting: list[tuple[int, int]], block: int = BLOCK) -> Tally:
         if step >= WARM:
             counts = usage(list(shot["tables"].values()), [shot["lengths"][name] for name in shot["tables"]], block)
             tally.add(counts["filled"], counts["allocated"], len(live))
-            tally.worst_waste = max([tally.worst_waste] + [len(shot["tables"][n]) * block - shot["lengths"][n] for n in live])
+            empty = [len(shot["tables"][name]) * block - shot["lengths"][name] for name in live]
+            tally.worst_waste = max([tally.worst_waste, *empty])
         for name in [name for name, (prompt, answer) in live.items() if shot["lengths"][name] >= prompt + answer]:
             manager.free(name)
             del live[name]
@@ -177,5 +182,6 @@ def system_prompt(chats: int, shared: int, own: int) -> tuple[int, int]:
     computed = []
     for caching in (False, True):
         manager = BlockManager(BlockAllocator(SLOTS // BLOCK), BLOCK, caching)
-        computed.append(sum(shared + own - manager.add(str(i), [*range(shared), *[10_000 + i] * own]) for i in range(chats)))
+        texts = [[*range(shared), *[10_000 + i] * own] for i in range(chats)]
+        computed.append(sum(len(text) - manager.add(str(i), text) for i, text in enumerate(texts)))
     return computed[0], computed[1]

@@ -1,6 +1,8 @@
-"""Whole decoding steps of the shipped models: a cache on blocks against the contiguous one. Used by benchmarks/paged.py.
+"""Whole decoding steps of the shipped models: a cache on blocks against the contiguous one. Used by
+benchmarks/paged.py.
 
-One sequence, 256 tokens of text before; the two caches take turns, step by step, and must choose the same tokens.
+One sequence, 256 tokens of text before; the two caches take turns, step by step, and must choose the same
+tokens.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ CONTEXT, STEPS, BLOCK = 256, 48, 16
 
 
 class OnBlocks:
-    """What the model asks of a cache, for one sequence; a row of the pool is one block of one head, keys and values in one pool."""
+    """What the model asks of a cache, for one sequence; a row of the pool is one block of one head, keys and
+    values in one pool.
+    """
 
     def __init__(self, config, manager: BlockManager, name: str):
         self.manager, self.name, self.length, self.padded = manager, name, 0, False

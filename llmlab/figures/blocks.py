@@ -1,4 +1,6 @@
-"""Pictures of a paged cache, from snapshots of your own BlockManager: who has which block, and how much memory holds tokens."""
+"""Pictures of a paged cache, from snapshots of your own BlockManager: who has which block, and how much memory
+holds tokens.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,8 @@ def owners(frame: Frame, block_size: int) -> dict[int, tuple[list[str], int]]:
 
 @styled
 def block_frames(frames: Sequence[Frame], num_blocks: int, block_size: int) -> Drawing:
-    """One row for each frame, one box for each block: a filled slot has the colour of the sequence, several mean sharing.
+    """One row for each frame, one box for each block: a filled slot has the colour of the sequence, several
+    mean sharing.
 
     frames: from `follow`, at most about 12; num_blocks, block_size: of the pool.
     """
@@ -77,11 +80,13 @@ def block_frames(frames: Sequence[Frame], num_blocks: int, block_size: int) -> D
                                          facecolor=fill, edgecolor=CARD, hatch=hatch, linewidth=0.6))
             if not who:
                 axes.text(block + 0.46, row, "free", ha="center", va="center", fontsize=7.5, color=INK)
-    marks = [Rectangle((0, 0), 1, 1, facecolor=f, edgecolor=CARD, hatch=h, label=name) for name, (f, h) in style.items()]
+    marks = [Rectangle((0, 0), 1, 1, facecolor=fill, edgecolor=CARD, hatch=hatch, label=name)
+             for name, (fill, hatch) in style.items()]
     figure.legend(handles=marks, loc="outside upper center", ncols=max(1, len(marks)), fontsize=9)
     axes.set_xlim(-0.1, num_blocks)
     axes.set_ylim(len(frames) - 0.45, -0.55)
-    axes.set_yticks(range(len(frames)), [_short(frame.call) for frame in frames], fontsize=8.5, family="DejaVu Sans Mono")
+    axes.set_yticks(range(len(frames)), [_short(frame.call) for frame in frames], fontsize=8.5,
+                    family="DejaVu Sans Mono")
     axes.set_xticks([block + 0.46 for block in range(num_blocks)], [str(block) for block in range(num_blocks)])
     axes.set_xlabel(f"block, of {block_size} slots")
     axes.grid(visible=False)
@@ -91,7 +96,8 @@ def block_frames(frames: Sequence[Frame], num_blocks: int, block_size: int) -> D
     last = frames[-1]
     shared = sorted(block for block, (who, _) in owners(last, block_size).items() if len(who) > 1)
     told = "; ".join(f"{name} has blocks {', '.join(map(str, table))}" for name, table in last.tables.items())
-    figure.alt = (f"{num_blocks} blocks of {block_size} slots after each of {len(frames)} calls. After the last, {_short(last.call)}: "
+    figure.alt = (f"{num_blocks} blocks of {block_size} slots after each of {len(frames)} calls. "
+                  f"After the last, {_short(last.call)}: "
                   f"{told or 'no sequence is left'}. {len(last.free)} blocks are free, "
                   f"{'none is shared' if not shared else 'shared: ' + ', '.join(map(str, shared))}.")
     return figure
@@ -105,8 +111,9 @@ def _short(call: str) -> str:
 def memory_over_time(traces: Mapping[str, Sequence[tuple[int, int]]], capacity: int) -> Drawing:
     """What a server reserves and what holds tokens, step by step, in per cent of its memory.
 
-    traces: name -> (slots that hold a token, slots reserved) for each step; capacity: slots of the whole memory.
-    The reserved slots are a thin line, those with a token the thick line below it: the gap between them is waste.
+    traces: name -> (slots that hold a token, slots reserved) for each step; capacity: slots of the whole
+    memory. The reserved slots are a thin line, those with a token the thick line below it: the gap between
+    them is waste.
     """
     if not traces or not all(traces.values()):
         raise ValueError("no steps to draw: give each trace at least one (held, reserved)")
@@ -119,11 +126,12 @@ def memory_over_time(traces: Mapping[str, Sequence[tuple[int, int]]], capacity: 
         axes.plot(range(len(steps)), held, color=colour(i), linewidth=2.4, linestyle=LINES[i % len(LINES)], label=name)
         axes.fill_between(range(len(steps)), held, reserved, color=colour(i), alpha=0.15, linewidth=0)
         share = sum(h for h, _ in steps) / max(1, sum(r for _, r in steps))
-        said.append(f"{name}: {share:.1%} of what was reserved held tokens, on average {sum(held) / len(held):.0f}% of the memory")
+        said.append(f"{name}: {share:.1%} of what was reserved held tokens, on average "
+                    f"{sum(held) / len(held):.0f}% of the memory")
     axes.set_ylim(0, 103)
     axes.set_xlabel("step")
     axes.set_ylabel("% of the memory")
-    figure.legend(loc="outside upper center", ncols=len(traces), fontsize=9, title="thick: holds a token, thin: reserved",
-                  title_fontsize=9)
+    figure.legend(loc="outside upper center", ncols=len(traces), fontsize=9, title_fontsize=9,
+                  title="thick: holds a token, thin: reserved")
     figure.alt = f"Memory over {max(map(len, traces.values()))} steps. {'; '.join(said)}."
     return figure

@@ -1,10 +1,10 @@
 """Decoding a token a step as fast as plain torch allows: the function of `Llama`, on weights prepared for it.
 
 What makes a step fast, when there is little arithmetic in it, is to do few things. Weights are prepared once:
-q, k and v in one matrix, gate and up in one, the norms' gains and the scale of attention multiplied into them,
-all transposed. A step then is four products a layer. Query heads that share a key-value head are rows of one
-product, so no head is copied. The prompt goes through `Llama`. Prepared weights take the model's memory once
-more, and do not follow it.
+q, k and v in one matrix, gate and up in one, the norms' gains and the scale of attention multiplied in. They
+are transposed, unless several rows meet large matrices. A step then is four products a layer. Query heads that
+share a key-value head are rows of one product, so no head is copied. The prompt goes through `Llama`. What is
+prepared takes the model's memory once or twice more, and does not follow the model when it changes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from torch import Tensor
 
 from llmlab.models.llama import KVCache, Llama
 from llmlab.models.lm import LM
+
+LARGE = 512
+"""Width from which a product with several rows is faster on the matrix as the model has it."""
 
 
 class Decoder:
@@ -50,8 +53,9 @@ class Decoder:
                 torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]) * layer.post_attention_layernorm.weight
             )
             parts = (qkv, attention.o_proj.weight, gate_up, mlp.down_proj.weight)
-            self.layers.append(tuple(part.t().contiguous() for part in parts))
-        self.head = (self.model.lm_head.weight * self.model.model.norm.weight).t().contiguous()
+            self.layers.append(tuple(part.t() for part in parts))
+        self.head = (self.model.lm_head.weight * self.model.model.norm.weight).t()
+        self.transposed: list[tuple[Tensor, ...]] = []
         self.embedding = self.model.model.embed_tokens.weight.detach()
         self.theta = config.rope_theta
         self.tables = self.rope(512)
@@ -62,6 +66,15 @@ class Decoder:
         angles = torch.arange(length)[:, None] * (1.0 / self.theta**exponents)
         cos, sin, dtype = angles.cos(), angles.sin(), self.embedding.dtype
         return torch.cat([cos, cos], 1).to(dtype), torch.cat([-sin, sin], 1).to(dtype)
+
+    def laid_out(self, rows: int) -> list[tuple[Tensor, ...]]:
+        """The matrices of each layer, then the output matrix alone, laid out for so many rows."""
+        if rows > 1 and self.width[0] >= LARGE:
+            return [*self.layers, (self.head,)]
+        if not self.transposed:
+            every = [*self.layers, (self.head,)]
+            self.transposed = [tuple(part.contiguous() for part in parts) for parts in every]
+        return self.transposed
 
     @torch.no_grad()
     def prefill(self, ids: Tensor, cache: KVCache, attention_mask: Tensor | None = None) -> Tensor:
@@ -81,8 +94,9 @@ class Decoder:
         else:
             (cos, sin), seen = (table[cache.length] for table in self.tables), None  # (d,)
         x = self.embedding[tokens]  # (B, D)
+        *layers, (head,) = self.laid_out(batch)
         both, half = self.heads + self.kv_heads, self.size // 2
-        for index, (qkv, out, gate_up, down) in enumerate(self.layers):
+        for index, (qkv, out, gate_up, down) in enumerate(layers):
             made = torch.mm(F.rms_norm(x, self.width, None, self.eps), qkv).view(
                 batch, both + self.kv_heads, self.size
             )
@@ -96,7 +110,7 @@ class Decoder:
             gate, up = torch.mm(F.rms_norm(x, self.width, None, self.eps), gate_up).chunk(2, 1)
             x = torch.addmm(x, F.silu(gate) * up, down)
         cache.advance(real)
-        return torch.mm(F.rms_norm(x, self.width, None, self.eps), self.head)
+        return torch.mm(F.rms_norm(x, self.width, None, self.eps), head)
 
     def generate(self, ids: Tensor, max_new_tokens: int, attention_mask: Tensor | None = None) -> Tensor:
         """The greedy continuation (B, max_new_tokens) of prompts (B, T) int64; no token ends it."""

@@ -49,8 +49,8 @@ def test_every_state_is_that_of_the_manager(name):
         assert {who: len(text) for who, text in state["tokens"].items()} == shot["lengths"]
         assert state["cached"] == sorted(manager._block_of.values())
         for who, table in state["tables"].items():
-            read = [state["slots"][table[i // story["size"]]][i % story["size"]] for i in range(len(state["tokens"][who]))]
-            assert read == state["tokens"][who]
+            size, text = story["size"], state["tokens"][who]
+            assert [state["slots"][table[i // size]][i % size] for i in range(len(text))] == text
 
 
 def test_the_stories_show_what_they_are_for():

@@ -1,4 +1,6 @@
-"""results/paged.json, the counts: computed again by closed forms and by other programs. Times are not asserted."""
+"""results/paged.json, the counts: computed again by closed forms and by other programs. Times are not
+asserted.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ KINDS = ("max", "pow2", "exact", "paged")
 
 @pytest.mark.parametrize("block", [1, 8, 16, 32, 64, 128, 256])
 def test_waste_in_last_blocks_in_closed_form(block):
-    """Lengths 1 .. n, n a multiple of the block: (block - 1) / 2 slots wasted on average, and (n + 1) / 2 filled."""
+    """Lengths 1 .. n, n a multiple of the block: (block - 1) / 2 slots wasted on average, and (n + 1) / 2
+    filled.
+    """
     waste, filled = Fraction(block - 1, 2), Fraction(VALUES["longest"] + 1, 2)
     assert VALUES[f"wasted_{block}"] == pytest.approx(float(waste / (waste + filled)), rel=1e-9)
 
@@ -29,7 +33,9 @@ def test_the_shares_of_a_run_add_up(kind):
 
 
 def test_one_piece_of_the_longest_length_by_the_lengths_alone():
-    """Slots never run short of anything but pieces, so what is held is the mean length of a running sequence, over its time."""
+    """Slots never run short of anything but pieces, so what is held is the mean length of a running sequence,
+    over its time.
+    """
     assert VALUES["running_max"] == VALUES["slots"] / VALUES["longest"]
     assert VALUES["external_max"] == 0
     assert 0.2 < VALUES["filled_max"] < 0.4

@@ -14,7 +14,9 @@ _PART = {task.id: part for part in PARTS for task in part.TASKS}
 
 
 def cases(seed: int) -> list[Case]:
-    """All cases of the module; another seed gives other inputs of the same kinds. The stories of tables are the same."""
+    """All cases of the module; another seed gives other inputs of the same kinds. The stories of tables are
+    the same.
+    """
     return (allocator.cases(seed) + slots.cases(seed) + attention.cases(seed) + keys.cases(seed) + tales.told()
             + walk.walks(seed))
 

@@ -1,4 +1,6 @@
-"""Checks of BlockAllocator: stories with literal block ids, told by hand, and a random walk over a plain list."""
+"""Checks of BlockAllocator: stories with literal block ids, told by hand, and a random walk over a plain
+list.
+"""
 
 from __future__ import annotations
 

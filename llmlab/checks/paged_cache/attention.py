@@ -1,6 +1,7 @@
 """Checks of paged_attention: equal to attention over keys and values that lie one after the other, in float64.
 
-Every slot that no sequence fills holds a large number, so whoever reads one gets far away from the right result.
+Every slot that no sequence fills holds a large number, so whoever reads one gets far away from the right
+result.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def contiguous(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, scaled: boo
 def attention_case(generator: torch.Generator, group: str, lengths: list[int], size: int,
                    heads: tuple[int, int, int],
                    dtype: torch.dtype = torch.float32, spare: int = 3, extra: int = 0) -> Case:
-    """Sequences of these lengths in blocks dealt out at random. heads: H, K, D; extra: columns of -1 behind the tables."""
+    """Sequences of these lengths in blocks dealt out at random. heads: H, K, D; extra: columns of -1 behind
+    the tables.
+    """
     query, kv, dim = heads
     need = [-(-length // size) for length in lengths]
     order = torch.randperm(sum(need) + spare, generator=generator).tolist()
@@ -86,7 +89,8 @@ def attention_case(generator: torch.Generator, group: str, lengths: list[int], s
         "table-back-to-front": (lambda: outcome(table=lambda row: [b for b in row if b >= 0][::-1]),
                                 "The blocks of a table were read back to front."),
     }
-    shown = f"paged_attention(q {tuple(q.shape)}, blocks {tuple(pools[0].shape)}, tables {tables.tolist()}, lengths {lengths})"
+    shown = (f"paged_attention(q {tuple(q.shape)}, blocks {tuple(pools[0].shape)}, tables {tables.tolist()}, "
+             f"lengths {lengths})")
     tol = 1e-5 if dtype is torch.float64 else None
     return Case(TASK, group, (Call("paged_attention", (q, *pools, tables, torch.tensor(lengths))),),
                 Expect(outcome(), wrong, tol), shown)

@@ -14,7 +14,8 @@ OWN, PARENT = "the tokens of the block", "the blocks before it"
 TASKS = (Task(TASK, "lab4", "name a full block by a hash of its tokens and of everything before them",
               {OWN: 1, PARENT: 2},
               "part3/sharing.html#sec-block-key"),)
-LENGTH = "key-only-of-length", "Blocks of other tokens got the same key: the key depends on how many tokens there are, not on which."
+LENGTH = "key-only-of-length", ("Blocks of other tokens got the same key: the key depends on how many tokens there "
+                                "are, not on which.")
 ORDER = "key-ignores-order", "The same tokens in another order got the same key."
 DIGITS = "key-joins-digits", "[1, 23] and [12, 3] got the same key: put a separator between the numbers."
 NO_PARENT = "key-without-parent", ("The same tokens after another block got the same key. Their K and V differ, "

@@ -1,7 +1,9 @@
-"""Checks of BlockManager: how its cases are made and judged. The stories are in `tales`, the oracle in `oracle`.
+"""Checks of BlockManager: how its cases are made and judged. The stories are in `tales`, the oracle in
+`oracle`.
 
-The manager works on an allocator of the trusted side, so a mistake in BlockAllocator costs nothing here; only the stories about
-a pool that is used up run on the student's own one, because there the kind of the exception matters.
+The manager works on an allocator of the trusted side, so a mistake in BlockAllocator costs nothing here; only
+the stories about a pool that is used up run on the student's own one, because there the kind of the exception
+matters.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ TASKS = (Task(TASK, "lab4", "keep a block table for each sequence: add, append, 
 class Tale:
     """A story whose every call is followed by a snapshot, and judged by a `World` too.
 
-    `after` has one entry for each line: what the tables and the free list must be then, as far as the story says it.
+    `after` has one entry for each line: what the tables and the free list must be then, as far as the story
+    says it.
     """
 
     def __init__(self, num_blocks: int, block_size: int, caching: bool, lines: Sequence[Line],

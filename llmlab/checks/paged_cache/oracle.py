@@ -1,8 +1,10 @@
-"""What must hold of block tables, told without a block manager: texts are plain lists, memory is a plain list of slots.
+"""What must hold of block tables, told without a block manager: texts are plain lists, memory is a plain list
+of slots.
 
-K and V of a token depend on all the text up to it. So `World` writes that whole text into a slot where a real cache would
-write numbers, does the copies that the manager asks for, and lets every sequence read itself back through its table. If
-it finds its own text, its attention would have been right. How the tables came about plays no part.
+K and V of a token depend on all the text up to it. So `World` writes that whole text into a slot where a real
+cache would write numbers, does the copies that the manager asks for, and lets every sequence read itself back
+through its table. If it finds its own text, its attention would have been right. How the tables came about
+plays no part.
 """
 
 from __future__ import annotations
@@ -59,9 +61,11 @@ def well_formed(snapshot: Any, num_blocks: int) -> str:
 
 def check_integrity(snapshot: Mapping[str, Any], lengths: Mapping[str, int], block_size: int,
                     did: str = "") -> Wrong | None:
-    """The invariants of a block manager after any call: lengths, sizes of tables, reference counts, the free list.
+    """The invariants of a block manager after any call: lengths, sizes of tables, reference counts, the free
+    list.
 
-    `lengths`: what the sequences' lengths should be; `did`: the method called last, which tells how a count went wrong.
+    `lengths`: what the sequences' lengths should be; `did`: the method called last, which tells how a count
+    went wrong.
     """
     tables, counts, free = snapshot["tables"], snapshot["counts"], snapshot["free"]
     if set(tables) != set(lengths):
@@ -80,7 +84,8 @@ def check_integrity(snapshot: Mapping[str, Any], lengths: Mapping[str, int], blo
                                          f"block is taken "
                                          "only when there is a token for it.")
         if len(table) < need:
-            return "takes-block-late", f"{name!r} has {length} tokens, for which {len(table)} blocks of {block_size} are too few"
+            return "takes-block-late", (f"{name!r} has {length} tokens, for which {len(table)} blocks of {block_size} "
+                                        "are too few")
     users = Counter(block for table in tables.values() for block in table)
     for block, count in enumerate(counts):
         if count < users[block]:
@@ -105,7 +110,8 @@ class World:
         self.num_blocks, self.size, self.caching, self.ordered = num_blocks, block_size, prefix_caching, ordered
         self.texts: dict[str, list[int]] = {}
         self.memory: list[list[tuple | None]] = [[None] * block_size for _ in range(num_blocks)]
-        self.held: list[list[list[tuple | None]]] = [[] for _ in range(num_blocks)]  # what each block held when it was full
+        # what each block held when it was full
+        self.held: list[list[list[tuple | None]]] = [[] for _ in range(num_blocks)]
         self.last: dict[str, Any] = {"tables": {}, "free": list(range(num_blocks))}
 
     def step(self, method: str, args: Sequence[Any], value: Any, snapshot: Any) -> Wrong | None:
@@ -127,7 +133,8 @@ class World:
         if broken:
             return broken
         if method == "fork" and snapshot["tables"][name] != snapshot["tables"][args[0]]:
-            return "fork-copies-blocks", "The fork has blocks of its own. It shares all of them, until one of the two writes."
+            return "fork-copies-blocks", ("The fork has blocks of its own. It shares all of them, until one of the two "
+                                          "writes.")
         if method == "free":
             return self._order(before, snapshot, name) if self.ordered else None
         return self._write(method, name, value, before) if method in ("add", "append") else None
@@ -265,4 +272,5 @@ class World:
                                           "and V depend on "
                                           f"everything before: the key of the block before belongs into the key. "
                                           f"{where}")
-        return "finds-other-text", f"A block was found that holds other tokens: {[entry[-1] for entry in found]}. {where}"
+        held = [entry[-1] for entry in found]
+        return "finds-other-text", f"A block was found that holds other tokens: {held}. {where}"

@@ -1,6 +1,7 @@
 """A story: an object, the methods called on it one after the other, and what each of them must give.
 
-After a call that must raise, the story goes on in the next case of its group: it is the same object, in the same process.
+After a call that must raise, the story goes on in the next case of its group: it is the same object, in the
+same process.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ ANY = object()
 class Line:
     """One call of a story.
 
-    `want`: what it returns, or ANY. `wrong`: value -> (misconception, words), for values that a known mistake leads to;
-    `otherwise`: the same for every other value. `refuses`: it must raise one of these kinds, with `names` in the message.
+    `want`: what it returns, or ANY. `wrong`: value -> (misconception, words), for values that a known mistake
+    leads to;
+    `otherwise`: the same for every other value. `refuses`: it must raise one of these kinds, with `names` in
+    the message.
     `unordered`: the order of a list plays no part.
     """
 

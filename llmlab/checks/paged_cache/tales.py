@@ -1,6 +1,8 @@
-"""The stories of BlockManager: who gets which block, told by hand with literal ids, in the manner of vLLM's own tests.
+"""The stories of BlockManager: who gets which block, told by hand with literal ids, in the manner of vLLM's
+own tests.
 
-Only the stories of eviction look at the order in which blocks are given back, so a mistake there costs nothing elsewhere.
+Only the stories of eviction look at the order in which blocks are given back, so a mistake there costs nothing
+elsewhere.
 """
 
 from __future__ import annotations

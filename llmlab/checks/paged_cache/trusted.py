@@ -1,6 +1,7 @@
 """The allocator that the checks of BlockManager lend: right by construction, and on the trusted side.
 
-So a mistake in a student's BlockAllocator costs nothing in BlockManager. What it raises arrives as a ValueError.
+So a mistake in a student's BlockAllocator costs nothing in BlockManager. What it raises arrives as a
+ValueError.
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ from llmlab.checks.protocol import Case
 
 
 class Plan:
-    """Draws calls. It knows the texts of the sequences and nothing of blocks, but that a text needs at most ceil(n / size)."""
+    """Draws calls. It knows the texts of the sequences and nothing of blocks, but that a text needs at most
+    ceil(n / size).
+    """
 
     def __init__(self, generator: torch.Generator, num_blocks: int, block_size: int):
         self.generator, self.blocks, self.size = generator, num_blocks, block_size
