@@ -1,10 +1,11 @@
 """How fast a class is graded: ours, plain `nbgrader autograde`, otter-grader. Writes results/grading.json.
 
-    python -m benchmarks.grading [--students 200] [--seed 1] [--block 10] [--many 2000] [--otter-python PATH]
+    python -m benchmarks.grading [--students 200] [--seed 1] [--block 25] [--many 2000] [--otter-python PATH]
 
 The same generated submissions go through each grader, block by block in turn in one run, so that whatever else the machine
-does hits all. Verdicts are compared cell by cell, and with what is known of the submissions. `verdicts` is our grader
-without nbgrader's recording, `whole` the same with it, from nothing. Stock nbgrader and otter run the same hidden cases and
+does hits all. At the end of a turn our pipeline drains, which costs about half a submission: hence turns of 25. Verdicts are
+compared cell by cell, and with what is known of the submissions. `verdicts` is our grader without nbgrader's recording,
+`whole` the same with it, from nothing. Stock nbgrader and otter run the same hidden cases and
 judges in the student's kernel (`grading_peers/stock_checks.py`). Nobody runs the cells that only display; that is measured
 apart. Submissions that hang or end their process are not in the class: what each grader does with one is a table of its own.
 
@@ -256,7 +257,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--students", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--block", type=int, default=10, help="submissions in a turn")
+    parser.add_argument("--block", type=int, default=25, help="submissions in a turn")
     parser.add_argument("--small", type=int, default=SMALL, help="submissions for what is measured apart")
     parser.add_argument("--many", type=int, default=0, help="a large class, for memory only")
     parser.add_argument("--workers", type=int, default=2, help="processes of ours")
