@@ -142,6 +142,15 @@ def divergence(p: torch.Tensor, q: torch.Tensor) -> float:
     return float((p * (p / q).log()).sum()) if bool((q > 0).all()) else math.inf
 
 
+def log_types(draws: int, kinds: int) -> float:
+    """The natural logarithm of the number of counts that so many draws of so many kinds can have: C(n+k-1, k-1).
+
+    >>> round(math.exp(log_types(2, 3)))  # 200, 020, 002, 110, 101, 011
+    6
+    """
+    return math.log(math.comb(draws + kinds - 1, kinds - 1))
+
+
 def types_p(counts: torch.Tensor, probs: torch.Tensor) -> float:
     """An upper bound of the probability that draws from `probs` (V,) are as far from it as `counts` (V,), in divergence.
 
@@ -155,7 +164,7 @@ def types_p(counts: torch.Tensor, probs: torch.Tensor) -> float:
     """
     n, k = int(counts.sum()), int((probs > 0).sum())
     far = n * divergence(counts.to(torch.float64) / n, probs)
-    return min(1.0, math.exp(math.log(math.comb(n + k - 1, k - 1)) - far))
+    return min(1.0, math.exp(log_types(n, k) - far))
 
 
 def chi_square_p(counts: torch.Tensor, probs: torch.Tensor) -> float:

@@ -54,7 +54,7 @@ class Candidate:
     """One module of one student in a process of its own."""
 
     def __init__(self, process: Process, module: str, source: bytes, file: str):
-        self.process, self.source = process, source
+        self.process = process
         self.request = wire.encode({"op": "load", "module": module, "source": source, "file": file})
 
     def load(self) -> Raised | None:

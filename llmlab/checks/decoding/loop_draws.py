@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from llmlab.checks.compare import chi_square_p, divergence, mutation, raised, show, types_p
+from llmlab.checks.compare import chi_square_p, divergence, log_types, mutation, raised, show, types_p
 from llmlab.checks.decoding import fakes
 from llmlab.checks.decoding.sampling import LIKE, REJECT
 from llmlab.checks.protocol import PASS, Call, Case, Event, Model, Output, Raised, Rng, Verdict
@@ -124,8 +124,7 @@ def seen_in(wrong: torch.Tensor, right: torch.Tensor) -> bool:
     allowed = wrong * (right > 0)
     if float(wrong.sum() - allowed.sum()) * ROWS > SPARE:  # a token that `right` rules out comes all but surely
         return True
-    kinds = int((right > 0).sum())
-    limit = math.log(math.comb(ROWS + kinds - 1, kinds - 1)) - math.log(REJECT)
+    limit = log_types(ROWS, int((right > 0).sum())) - math.log(REJECT)
     return ROWS * divergence(allowed / allowed.sum(), right) > limit + SPARE
 
 
