@@ -154,12 +154,14 @@ def cases(seed: int) -> list[Case]:
     eight_ties[0, 7] = 127.0
     four_ties = torch.arange(-16.0, 16.0)[None] / 4
     four_ties[0, 3] = 8.0
+    between = (torch.arange(32) * 3 + 0.47) * 1.00046  # d is 1.00046, and 1 as float16: the codes tell which one was used
+    between[2] = 127 * 1.00046
     both = weights(generator, 2, 8.0)
     both[0, 5], both[0, 20] = both[0].abs().max() * 1.25, both[0].abs().max() * -1.25  # two of the same size
     both[1] = 0
     return [
         eight_case(BLOCKS, weights(generator, 1, 127.0)), eight_case(BLOCKS, weights(generator, 3, 127.0).reshape(2, 48)),
-        eight_case(EDGES, torch.cat([eight_ties, torch.zeros(1, 32)])),
+        eight_case(EDGES, torch.cat([eight_ties, torch.zeros(1, 32), between[None]])),
         four_case(LARGEST, weights(generator, 2, 8.0, 1.0)), four_case(LARGEST, weights(generator, 2, 8.0, -1.0)),
         four_case(LAYOUT, weights(generator, 3, 8.0)), four_case(LAYOUT, torch.cat([four_ties, clear_zero(both)])),
     ]
