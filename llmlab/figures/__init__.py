@@ -6,6 +6,7 @@ who do not see the picture. In a notebook end the line with a semicolon, otherwi
 
 from llmlab.figures.beam import Branch, Watch, beam_tree, branches, draw_tree
 from llmlab.figures.blocks import Frame, block_frames, follow, memory_over_time
+from llmlab.figures.grids import weights_on_grids
 from llmlab.figures.masks import seen_columns
 from llmlab.figures.measured import measured_roofline, queue_timeline, sample_strips
 from llmlab.figures.penalties import penalty_effect, score_against_alpha
@@ -19,5 +20,5 @@ __all__ = [
     "entropy_against_temperature", "follow", "layer_cost_against_length", "measured_roofline",
     "memory_over_time", "next_token_bars", "nucleus_along_text", "penalty_effect", "queue_timeline",
     "repeated_ngrams", "repetition_by_strategy", "roofline_plot", "sample_strips", "score_against_alpha",
-    "seen_columns", "throughput_against_latency",
+    "seen_columns", "throughput_against_latency", "weights_on_grids",
 ]
