@@ -134,7 +134,7 @@ def passes() -> Values:
     values: Values = {}
     for part in MODELS:
         target, draft, texts = made(part)
-        found, drafted = costs(target, draft, ROWS, (texts[0] * 4)[:48])
+        found, drafted = costs(target, draft, ROWS, (texts[0] * 6)[:48])
         values |= {f"pass_{part}_{count}": spent / found[1] for count, spent in found.items()}
         values |= {f"ms_pass_{part}": 1e3 * found[1], f"ms_drafted_{part}": 1e3 * drafted,
                    f"cost_{part}": drafted / found[1]}
@@ -153,7 +153,7 @@ def measured(part: str) -> Values:
     """Speed, tokens of a pass and alpha for every gamma, greedy and at T = 1, with what the formula says."""
     target, draft, texts = made(part)
     gammas, values = MODELS[part][3], {}
-    found, drafted = costs(target, draft, (1, *(gamma + 1 for gamma in gammas)), (texts[0] * 4)[:48])
+    found, drafted = costs(target, draft, (1, *(gamma + 1 for gamma in gammas)), (texts[0] * 6)[:48])
     cost = drafted / found[1]
     for mode, temperature in MODES.items():
         speeds: dict[int, list[float]] = {gamma: [] for gamma in gammas}
