@@ -93,13 +93,15 @@ def lookup(want: Looked, got: object) -> Verdict:
     """One lookup."""
     got = got.tolist() if isinstance(got, Tensor) else list(got) if isinstance(got, tuple) else got
     right = want.right()[0]
-    if got == right and (isinstance(got, list) and all(type(t) is int for t in got)):
+    if not isinstance(got, list) or not all(type(t) is int for t in got):
+        return Verdict(False, "lookup returns a list of token ids.", str(right), show(got))
+    if got == right:
         return PASS
     shown = str(right), show(got)
     for name, (rule, words) in rules_of(want).items():
         if want.right(**rule)[0] == got:
             return Verdict(False, words, *shown, name)
-    if isinstance(got, list) and len(got) > want.gamma and got[: want.gamma] == right:
+    if len(got) > want.gamma and got[: want.gamma] == right:
         return Verdict(False, f"At most gamma = {want.gamma} tokens.", *shown, "ignores-gamma")
     return Verdict(False, "Other tokens came back.", *shown)
 

@@ -224,6 +224,19 @@ def call(group: str, want: Step, shown: str) -> Case:
     return Case(TASK, group, (Call("verify", (want.p, want.q, want.drafted, want.uniforms)),), want, shown)
 
 
+def telling(seed: int, vocab: int, gamma: int) -> Case:
+    """An enumeration in which the number that rejected a token, used again, leads to another law.
+
+    For that a token must be rejected half of the time, and two tokens must be left to draw from.
+    """
+    while True:
+        case = enumerated(seed, vocab, gamma)
+        rows = [step(reuse=True)(*given) for given in case.expect.given]
+        if law_of(case.expect, rows)[0] > EXACT:
+            return case
+        seed += 1_000
+
+
 def enumerated(seed: int, vocab: int, gamma: int) -> Case:
     """All drafts, each with all combinations of uniform numbers."""
     world, numbers = worlds.quarters(seed, vocab), worlds.grid(*[4] * (gamma + 1))
@@ -281,7 +294,7 @@ def cases(seed: int) -> list[Case]:
     generator = torch.Generator().manual_seed(52_000 + seed)
     return [
         enumerated(10 * seed, 3, 2),
-        enumerated(10 * seed + 1, 4, 1),
+        telling(10 * seed + 1, 4, 1),
         drawn(ROWS, generator, 40, 4, 6),
         drawn(ROWS, generator, 1, 3, 9, dtype=torch.float64),
         drawn(ONE_HOT, generator, 24, 3, 5, greedy="q"),
