@@ -1,6 +1,6 @@
-"""Computes what part IV and the ledger say about formats and grids: results/quantization.json.
+"""Computes what part IV and the ledger say about formats and grids: results/formats.json.
 
-    python -m benchmarks.quantization_claims
+    python -m benchmarks.format_claims
 
 Nothing here is timed. The model is the shipped target; the code is solutions/quantization.py.
 """
@@ -22,7 +22,7 @@ from llmlab.checks.flops import oracle  # noqa: E402
 from llmlab.models.parts import Parts  # noqa: E402
 from llmlab.models.shapes import MODELS  # noqa: E402
 
-COMMAND = "python -m benchmarks.quantization_claims"
+COMMAND = "python -m benchmarks.format_claims"
 STORY = "Once upon a time there was a little girl named Mira. One day she found a small key under the old tree."
 Values = dict[str, float | int | str]
 K_BITS = {"q4_k": 8 * 144 / 256, "q5_k": 8 * 176 / 256, "q6_k": 8 * 210 / 256}
@@ -144,4 +144,4 @@ def formats() -> Values:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    write("quantization", COMMAND, {**sizes(), **eight_bits(), **cache_errors(), **formats()})
+    write("formats", COMMAND, {**sizes(), **eight_bits(), **cache_errors(), **formats()})

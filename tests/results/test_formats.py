@@ -1,4 +1,4 @@
-"""Numbers of quantization.json, computed again with gguf and torch where nothing is timed."""
+"""Numbers of formats.json, computed again with gguf and torch where nothing is timed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-VALUES = json.loads((ROOT / "results" / "quantization.json").read_text(encoding="utf-8"))["values"]
+VALUES = json.loads((ROOT / "results" / "formats.json").read_text(encoding="utf-8"))["values"]
 SPEED = json.loads((ROOT / "results" / "quantization_speed.json").read_text(encoding="utf-8"))["values"]
 
 
