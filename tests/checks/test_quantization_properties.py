@@ -161,6 +161,18 @@ def test_torchs_int8_kernel_gives_the_same_product():
     assert torch.allclose(theirs.float(), ours, rtol=0.02, atol=0.05)
 
 
+def test_torchs_int4_kernel_gives_the_same_product():
+    """It reads (code - 8) * scale + zero, groups first; with zero = (8 - zero point) * scale these are affine's numbers."""
+    generator = torch.Generator().manual_seed(3)
+    weight, x = torch.randn(64, 128, generator=generator), torch.randn(4, 128, generator=generator).bfloat16()
+    codes, scales, zeros = q.affine(weight, 4, 32)
+    moved = (8 - zeros.float()) * scales
+    pairs = torch.stack([scales.reshape(64, -1).T, moved.reshape(64, -1).T], -1).bfloat16().contiguous()
+    theirs = torch._weight_int4pack_mm_for_cpu(x, torch._convert_weight_to_int4pack_for_cpu(codes.int(), 1), 32, pairs)
+    ours = x.float() @ q.dequantize(codes, scales, zeros).T
+    assert (theirs.float() - ours).norm() < 0.01 * ours.norm()
+
+
 def test_nf4_beats_int4_on_normal_numbers_and_not_on_even_ones():
     """By relative error; 4 bits, groups of 64."""
     generator, table = torch.Generator().manual_seed(4), q.nf4_table()

@@ -63,12 +63,13 @@ def differs(want: Tensor, got: object, whole: float = 0.0) -> str:
 
 def narrow(name: str, want: Tensor, got: Tensor) -> Verdict | None:
     """The verdict for right values in another kind of number, None if the kind is right."""
-    if want.is_floating_point() and got.is_floating_point() and want.dtype != torch.float16 or want.dtype == got.dtype:
+    free = (torch.float32, torch.float64)
+    if want.dtype == got.dtype or want.dtype in free and got.is_floating_point():
         return None
     words = f"The values of {name} are right, but in {got.dtype}; they should be {want.dtype}."
     if not want.is_floating_point():
         words += f" A number takes {got.element_size()} bytes that way, not {want.element_size()}: nothing is saved."
-    return Verdict(False, words, show(want), show(got), "codes-in-a-wide-dtype")
+    return Verdict(False, words, show(want), show(got), "wrong-dtype" if want.is_floating_point() else "codes-in-a-wide-dtype")
 
 
 def compare(expect: Parts, value: object) -> Verdict | None:
