@@ -103,6 +103,22 @@ QUESTIONS: tuple[Question, ...] = (
              "part2/measured.html#sec-utilisation", low=0, high=100),
     Question("perfect-mfu", "lab4", "FLOPs utilisation of a decoding step that wastes nothing", 2, "share from 0 to 1",
              "part2/measured.html#sec-utilisation", low=0, high=100),
+    Question("equal-rule-tv", "lab5", "distance from p of what the lecture's rule writes", 2, "total variation",
+             "part4/speculative.html#sec-residual", low=0, high=1),
+    Question("mean-alpha", "lab5", "mean acceptance rate on a line of JSON at T = 0.7", 2, "share from 0 to 1",
+             "part4/speculative.html#sec-alpha", low=0, high=1),
+    Question("tokens-at-six", "lab5", "tokens of a pass with six drafted tokens at a rate of 0.75", 2, "tokens",
+             "part4/speculative.html#sec-expected-tokens", low=0, high=100),
+    Question("break-even-alpha", "lab5", "acceptance rate at which drafting neither helps nor harms", 2,
+             "share from 0 to 1", "part4/speculative.html#sec-best-gamma", low=0, high=1),
+    Question("busy-speedup", "lab5", "speed-up on a busy server", 2, "no unit",
+             "part4/speculative.html#sec-best-gamma", low=0, high=100),
+    Question("lookup-passes", "lab5", "passes of the target with a lookup draft", 2, "passes",
+             "part4/drafts.html#sec-lookup", whole=True, low=0, high=1_000),
+    Question("medusa-passes", "lab5", "passes over a tree for 61 tokens", 2, "passes",
+             "part4/medusa.html#sec-medusa-generate", whole=True, low=0, high=1_000),
+    Question("typical-tv", "lab5", "mean distance from p of what typical acceptance writes", 2, "total variation",
+             "part4/medusa.html#sec-typical", low=0, high=1),
 )
 
 
