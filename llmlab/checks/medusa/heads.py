@@ -92,7 +92,7 @@ def loss(logits: Tensor, ids: Tensor, ahead=lambda k: k + 2, cut=None, wrap: boo
 
 
 def means(losses: list[list[float]]) -> Tensor:
-    return torch.tensor([math.fsum(one) / len(one) for one in losses])
+    return torch.tensor([math.fsum(one) / len(one) if one else math.nan for one in losses])
 
 
 def loss_case(group: str, generator: torch.Generator, n: int, length: int, vocab: int = 11) -> Case:

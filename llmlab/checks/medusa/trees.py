@@ -253,9 +253,10 @@ def drawn_path(group: str, generator: torch.Generator, parents: Parents) -> Case
             tokens.append(free[int(torch.randint(len(free), (1,), generator=generator))])
         choices = torch.randint(6, (len(parents),), generator=generator).tolist()
         right, wrong = best(tokens, parents, choices), wrong_paths(tokens, parents, choices)
-        needed = ("first-child-only", "compares-with-its-own-choice", "accepts-orphans", "longest-not-best")
-        telling = needed[:2] if group == ONE else needed
-        if len(right) > 1 and all(wrong[name][0] != right for name in telling):
+        telling = ("first-child-only", "compares-with-its-own-choice")
+        telling = telling if group == ONE else ("accepts-orphans", "longest-not-best")
+        named = [next(n for n, (nodes, _) in wrong.items() if nodes == wrong[name][0]) for name in telling]
+        if len(right) > 1 and right not in [wrong[name][0] for name in telling] and named == list(telling):
             return path_case(group, tokens, parents, choices)
 
 

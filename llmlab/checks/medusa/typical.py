@@ -36,13 +36,12 @@ def limit(e: float, d: float, h: float) -> float:
 
 LIMITS: dict[str, tuple[Limit, str]] = {
     "larger-threshold": (lambda e, d, h: max(e, d * math.exp(-h)),
-                         "The larger of the two thresholds was used. It is min(epsilon, delta * exp(-H))."),
+                         "The larger of the two thresholds decided, or one of them alone. Both are needed, and the "
+                         "smaller one decides: min(epsilon, delta * exp(-H))."),
     "entropy-sign": (lambda e, d, h: min(e, d * math.exp(h)),
                      "exp(H) was used. It is exp(-H): an unsure target asks for less, not for more."),
     "entropy-in-bits": (lambda e, d, h: min(e, d * math.exp(-h / math.log(2))),
                         "The entropy was taken in bits. Under exp it belongs in nats."),
-    "epsilon-alone": (lambda e, d, h: e, "Only epsilon was used; the threshold follows the entropy."),
-    "delta-alone": (lambda e, d, h: d * math.exp(-h), "epsilon was not used: it bounds the threshold from above."),
     "entropy-missing": (lambda e, d, h: min(e, d), "The entropy was left out."),
     "entropy-not-an-exponent": (lambda e, d, h: min(e, d * h), "delta was multiplied by H; it is exp(-H)."),
     "accepts-everything": (lambda e, d, h: -1.0, "Every token was accepted."),
@@ -62,6 +61,8 @@ def rule_case(group: str, p: Tensor, epsilon: float, delta: float) -> Case:
     row = p.double().tolist()
     wrong = {name: (torch.tensor(passed(row, epsilon, delta, rule)), words) for name, (rule, words) in LIMITS.items()}
     right = torch.tensor(passed(row, epsilon, delta))
+    if 0.0 in row:  # then this comes first: nothing accepted
+        wrong = {"entropy-is-nan": wrong.pop("entropy-is-nan")} | wrong
     wrong["rejects-and-accepts-swapped"] = (~right, "True and False are swapped: True means accepted.")
     return Case(RULE, group, (Call("typical_acceptance", (p, epsilon, delta)),), Expect(right, wrong))
 
@@ -105,44 +106,42 @@ def output_case(p: Tensor, q: Tensor, epsilon: float, delta: float) -> Case:
     return Case(OUTPUT, ONE, (Call("typical_output", (p, q, epsilon, delta)),), Expect(mixed(*rows, goes), wrong))
 
 
+SOFT = ("larger-threshold", "entropy-sign", "entropy-in-bits", "entropy-missing", "entropy-not-an-exponent")
+STEPS = (0.52, 0.2, 0.12, 0.04, 0.04, 0.04, 0.015, 0.015, 0.01)
+"""With epsilon 0.6 and delta 0.1 there is a probability between any two of the thresholds that may be meant."""
+
+
 def clear(p: Tensor, epsilon: float, delta: float, names: Sequence[str]) -> bool:
-    """No probability near a threshold, something on both sides, and these mistakes tell."""
+    """No probability near a threshold, and each of these mistakes makes another answer."""
     row = p.double().tolist()
-    h, right = entropy(row), passed(row, epsilon, delta)
-    near = any(abs(x - rule(epsilon, delta, h)) < 2e-3
-               for x in row for rule in (limit, *(LIMITS[name][0] for name in names)))  # fmt: skip
-    return not near and 0 < sum(right) < sum(x > 0 for x in row) and all(
-        passed(row, epsilon, delta, LIMITS[name][0]) != right for name in names)  # fmt: skip
+    rules = [limit, *(LIMITS[name][0] for name in names)]
+    near = any(abs(x - rule(epsilon, delta, entropy(row))) < 1e-3 for x in row for rule in rules)
+    return not near and len({tuple(passed(row, epsilon, delta, rule)) for rule in rules}) == len(rules)
 
 
-def drawn(generator: torch.Generator, vocab: int, sharp: float, epsilon: float, delta: float, names: Sequence[str],
-          zeros: int = 0) -> Tensor:  # fmt: skip
-    """A target's distribution on which these mistakes tell."""
+def unsure(generator: torch.Generator, zeros: int = 0) -> Tensor:
+    """A distribution whose threshold is delta * exp(-H), by epsilon 0.6 and delta 0.1."""
     while True:
-        logits = torch.randn(vocab, generator=generator) * sharp
-        logits[torch.randperm(vocab, generator=generator)[:zeros]] = -torch.inf
-        p = logits.softmax(-1)
-        if clear(p, epsilon, delta, names):
+        steps = torch.tensor(STEPS) * (1 + 0.04 * torch.randn(len(STEPS), generator=generator))
+        p = torch.cat([steps / steps.sum(), torch.zeros(zeros)])
+        p = p[torch.randperm(len(p), generator=generator)]
+        if clear(p, 0.6, 0.1, SOFT):
             return p
 
 
-SOFT = ("larger-threshold", "entropy-sign", "entropy-in-bits", "epsilon-alone", "entropy-missing",
-        "entropy-not-an-exponent")  # fmt: skip
-HARD = ("delta-alone", "larger-threshold")
+def sure(generator: torch.Generator) -> Tensor:
+    """A distribution whose threshold is epsilon, by epsilon 0.05 and delta 0.6."""
+    while True:
+        p = (torch.randn(10, generator=generator) * 2.2).softmax(-1)
+        if clear(p, 0.05, 0.6, SOFT[:1]):
+            return p
 
 
 def cases(seed: int) -> list[Case]:
     """Cases of this file's tasks."""
     generator = torch.Generator().manual_seed(94_000 + seed)
-    unsure = drawn(generator, 12, 1.3, 0.25, 0.4, SOFT)
-    sure = drawn(generator, 10, 2.2, 0.05, 0.6, HARD)
-    holes = drawn(generator, 12, 1.3, 0.25, 0.4, SOFT, zeros=4)
-    draft = [(torch.randn(len(p), generator=generator) * 1.2).softmax(-1) for p in (unsure, sure, holes)]
-    return [
-        rule_case(SURE, unsure, 0.25, 0.4),
-        rule_case(SURE, sure, 0.05, 0.6),
-        rule_case(ZERO, holes, 0.25, 0.4),
-        output_case(unsure, draft[0], 0.25, 0.4),
-        output_case(sure, draft[1], 0.05, 0.6),
-        output_case(holes, draft[2], 0.25, 0.4),
-    ]
+    targets = unsure(generator), sure(generator), unsure(generator, zeros=3)
+    drafts = [(torch.randn(len(p), generator=generator) * 1.2).softmax(-1) for p in targets]
+    limits = ((0.6, 0.1), (0.05, 0.6), (0.6, 0.1))
+    made = [rule_case(group, p, *at) for group, p, at in zip((SURE, SURE, ZERO), targets, limits, strict=True)]
+    return made + [output_case(p, q, *at) for p, q, at in zip(targets, drafts, limits, strict=True)]
