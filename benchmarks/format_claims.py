@@ -70,7 +70,8 @@ def sizes() -> Values:
         "q4_k": q.q4_k(torch.zeros(256)).numel() * 8 / 256, "q5_k": K_BITS["q5_k"], "q6_k": K_BITS["q6_k"],
         "q4_k_m": mixed("Llama-2-70B", "q4_k"), "q5_k_m": mixed("Llama-2-70B", "q5_k"),
     }
-    values: Values = {"parameters_70b": count, "q4_k_m_7b": mixed("Llama-2-7B", "q4_k"), "q5_k_m_7b": mixed("Llama-2-7B", "q5_k")}
+    values: Values = {"parameters_70b": count, "q4_k_m_7b": mixed("Llama-2-7B", "q4_k"),
+                      "q5_k_m_7b": mixed("Llama-2-7B", "q5_k")}
     for name, each in bits.items():
         values |= {f"bits_{name}": each, f"gb_{name}": count * each / 8 / 1e9}
     return values
@@ -98,7 +99,8 @@ def eight_bits() -> Values:
     loud[0, :100] *= 100
     values: Values = {"loud_numbers": 100, "loud_factor": 100, "loud_of": 100_000}
     rest = slice(100, None)  # what becomes of the ordinary ones
-    return values | {"eight_int_normal": error(int8(normal), normal), "eight_float_normal": error(e4m3(normal), normal),
+    return values | {"eight_int_normal": error(int8(normal), normal),
+                     "eight_float_normal": error(e4m3(normal), normal),
                      "eight_int_rest_loud": error(int8(loud)[:, rest], loud[:, rest]),
                      "eight_float_rest_loud": error(e4m3(loud)[:, rest], loud[:, rest])}
 
@@ -120,9 +122,11 @@ def cache_errors() -> Values:
         for bits in (8, 4):
             k, ks, v, vs = q.quantize_kv(keys, values, bits)
             per_token, steps, per_channel, other = q.quantize_kv(values, keys, bits)  # the other way round
-            ways = {"kivi": (k * ks, v * vs), "keys_token": (per_channel * other, v * vs), "values_channel": (k * ks, per_token * steps)}
+            ways = {"kivi": (k * ks, v * vs), "keys_token": (per_channel * other, v * vs),
+                    "values_channel": (k * ks, per_token * steps)}
             for name, (kept_keys, kept_values) in ways.items():
-                totals.setdefault(f"kv{bits}_{name}", []).append(error(attended(query, kept_keys, kept_values), right))
+                totals.setdefault(f"kv{bits}_{name}",
+                                  []).append(error(attended(query, kept_keys, kept_values), right))
         size = keys.abs().amax((0, 2))  # (K, d)
         totals.setdefault("kv_key_channels", []).append(float((size.amax(1) / size.median(1).values).max()))
         size = values.abs().amax((0, 2))
@@ -134,7 +138,8 @@ def cache_errors() -> Values:
 def formats() -> Values:
     """Largest numbers and steps of the formats, by decoding all their patterns."""
     values: Values = {}
-    for name, e, m, infinities in (("fp16", 5, 10, True), ("bf16", 8, 7, True), ("e5m2", 5, 2, True), ("e4m3", 4, 3, False)):
+    for name, e, m, infinities in (("fp16", 5, 10, True), ("bf16", 8, 7, True), ("e5m2", 5, 2, True),
+                                   ("e4m3", 4, 3, False)):
         every = q.decode_float(torch.arange(2 ** (e + m)), e, m, infinities)
         finite = every[every.isfinite()]
         values |= {f"{name}_largest": float(finite.max()), f"{name}_step_at_1": float(finite[finite > 1].min() - 1)}

@@ -155,7 +155,7 @@ def double_quantize(scales: Tensor, block: int) -> tuple[Tensor, Tensor, Tensor]
     """Quantize scales (G, 1): their mean off, then `symmetric` with 8 bits and a step for each `block` of them.
 
     Scales are positive; with the mean off they use both halves of the grid. codes * steps + offset is near scales.
-    Returns codes (G, 1) int8, steps (G / block, 1), and offset, the mean, (). Source: QLoRA, with 8-bit floats as codes.
+    Returns codes (G, 1) int8, steps (G / block, 1), offset () = the mean. Source: QLoRA, where codes are 8-bit floats.
 
     >>> double_quantize(torch.tensor([[0.0], [1.0], [2.0], [1.0]]) * 127, 2)[0].flatten().tolist()
     [-127, 0, 127, 0]
@@ -203,7 +203,7 @@ def q4_k(x: Tensor) -> Tensor:
     A part has low = min(0, smallest) and step = (largest - low) / 15. d = largest step / 63, dmin = largest -low / 63,
     both rounded to float16; scale = round(step / d), min = round(-low / dmin), at most 63; code =
     round((x + dmin * min) / (d * scale)), cut to 0..15. Where a divisor is 0, so is the result.
-    Bytes: d, dmin; 4 of scale[j] | scale[j+4] >> 4 << 6; 4 like them of min; 4 of scale[j+4] & 15 | (min[j+4] & 15) << 4;
+    Bytes: d, dmin; 4 scale[j] | scale[j+4] >> 4 << 6; 4 like them of min; 4 scale[j+4] & 15 | (min[j+4] & 15) << 4;
     4 * 32 codes, i of part 2p in the low, i of part 2p + 1 in the high bits. (llama.cpp searches for better scales.)
     x: float32, a multiple of 256 numbers. Returns (n, 144) uint8. Source: ggml-quants.c, `get_scale_min_k4`.
 

@@ -1,4 +1,4 @@
-"""Writes what the quantization stepper reckons with, quantization.json, and what it must get, quantization_reference.json.
+"""Writes quantization.json, what the quantization stepper reckons with, and quantization_reference.json, what it must get.
 
     python book/_data/make_quantization.py
 
@@ -37,7 +37,7 @@ def weights() -> list[float]:
 
 
 def one_group(x: Sequence[float], scheme: str, bits: int) -> dict[str, Any]:
-    """All steps of one group: "low", "high", "scale", "zero" (None if there is none), "places" (x / scale), "codes", "back".
+    """All steps of one group: "low", "high", "scale", "zero" (or None), "places" (x / scale), "codes", "back".
 
     >>> one_group([0.5, -7.0, 3.4], "symmetric", 4)["codes"], one_group([-1.0, 2.0], "affine", 2)["zero"]
     ([0, -7, 3], 1)
@@ -75,7 +75,8 @@ def steps(x: Sequence[float], scheme: str, bits: int, group: int) -> dict[str, A
         return sum((back[i] - x[i]) ** 2 for i in places) / sum(x[i] ** 2 for i in places)
 
     extra = 16 + (bits if scheme == "affine" else 0)
-    return {"groups": groups, "error": error(range(len(x))), "others": error([i for i in range(len(x)) if i != OUTLIER]),
+    return {"groups": groups, "error": error(range(len(x))),
+            "others": error([i for i in range(len(x)) if i != OUTLIER]),
             "bits": bits + extra / group}
 
 
@@ -86,14 +87,16 @@ def moved(x: Sequence[float], outlier: float | None) -> list[float]:
 
 def make() -> dict[str, Any]:
     """What quantization.json holds."""
-    return {"weights": weights(), "outlier": OUTLIER, "table": PUBLISHED, "bits": BITS, "groups": GROUPS, "schemes": SCHEMES,
+    return {"weights": weights(), "outlier": OUTLIER, "table": PUBLISHED, "bits": BITS, "groups": GROUPS,
+            "schemes": SCHEMES,
             "shifts": SHIFTS, "origin": f"target, layers.{LAYER}.mlp.gate_proj.weight[{ROW}, :{COUNT}]"}
 
 
 def reference() -> list[dict[str, Any]]:
     """What quantization_reference.json holds."""
     x = weights()
-    every = [one for one in itertools.product(SCHEMES, BITS, GROUPS, (None, *SHIFTS)) if one[0] != "nf4" or one[1] == 4]
+    every = [one for one in itertools.product(SCHEMES, BITS, GROUPS,
+                                              (None, *SHIFTS)) if one[0] != "nf4" or one[1] == 4]
     chosen = random.Random(5).sample(every, SETTINGS)
     return [{"scheme": scheme, "bits": bits, "group": group, "outlier": outlier,
              "result": steps(moved(x, outlier), scheme, bits, group)} for scheme, bits, group, outlier in chosen]

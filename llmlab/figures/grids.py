@@ -18,8 +18,9 @@ def weights_on_grids(x: Tensor, back: Mapping[str, Tensor], bins: int = 60) -> D
     """One panel for each way: how often numbers of each size occur, and as lines the values that are left of them.
 
     x: numbers, any shape; back: title -> the same numbers after quantizing and dequantizing. The lines are the values
-    that occur in it: with one scale they are the grid, with a scale for each group the grids of all groups together, which
-    are drawn faintly when there are more than 64. The title tells the relative squared error, mean((back - x)^2) / mean(x^2).
+    that occur in it: with one scale they are the grid, with a scale for each group the grids of all groups together,
+    which are drawn faintly when there are more than 64. The title tells the relative squared error, mean((back - x)^2) /
+    mean(x^2).
     Raises ValueError, naming the shape, if one does not fit.
     """
     flat = x.detach().reshape(-1).float()
@@ -51,6 +52,7 @@ def weights_on_grids(x: Tensor, back: Mapping[str, Tensor], bins: int = 60) -> D
         told.append(f"{name}: {len(levels)} values are used, and the relative squared error is {error:.2g}")
     axes.set_xlabel("size of a number (bars: how many; lines: values left after quantizing)")
     axes.set_xlim(-reach, reach)
-    figure.alt = (f"Histogram of {flat.numel():,} numbers from {float(flat.min()):.3g} to {float(flat.max()):.3g} over "
+    figure.alt = (f"Histogram of {flat.numel():,} numbers from {float(flat.min()):.3g} to {float(flat.max()):.3g} "
+                  f"over "
                   f"{len(back)} grids. {'; '.join(told)}.")
     return figure

@@ -34,6 +34,7 @@ def extra() -> list[Case]:
         kquant.write_case(kquant.FIELDS, torch.stack([kquant.numbers(generator, lift) for lift in (0.0, -0.5, 0.5)])),
         kquant.read_case(kquant.NUMBERS, raw.to(torch.uint8)),
         layers.cache_case(layers.FEWER, generator, (2, 2, 6, 3), 5),
-        layers.output_case(layers.BIAS, layer, torch.randn(5, generator=generator), 8, torch.randn(2, 3, 24, generator=generator)),
+        layers.output_case(layers.BIAS, layer, torch.randn(5, generator=generator), 8,
+                           torch.randn(2, 3, 24, generator=generator)),
         layers.bits_case(2 + (4 + 4 + 2.0) / 16, (2, 16, 4, 4, 16)),
     ]

@@ -1,4 +1,4 @@
-"""Whatever student code returns or keeps, the checks of quantization judge it: no points, and no defect of the check."""
+"""Whatever student code returns or keeps, quantization's checks judge it: no points, and no defect of the check."""
 
 from __future__ import annotations
 

@@ -82,7 +82,8 @@ def test_an_outlier_touches_its_own_group_only(values, by, factor):
     x = matrix(values)
     loud = x.clone()
     loud[0, 0] = loud[0, 0] * factor + factor
-    for before, after in ((q.symmetric(x, 4, by), q.symmetric(loud, 4, by)), (q.affine(x, 4, by), q.affine(loud, 4, by))):
+    for before, after in ((q.symmetric(x, 4, by), q.symmetric(loud, 4, by)),
+                          (q.affine(x, 4, by), q.affine(loud, 4, by))):
         assert torch.equal(before[0].reshape(-1, by)[1:], after[0].reshape(-1, by)[1:])
         assert torch.equal(before[1][1:], after[1][1:])
 
@@ -129,7 +130,7 @@ def test_gguf_decodes_q4_k_to_exactly_what_from_q4_k_gives(seed, lift, size):
 
 
 def test_the_error_of_uniform_rounding_is_step_squared_over_twelve():
-    """Closed form, for numbers spread evenly over many steps: within 2 %, that is 9 standard errors of 200,000 numbers."""
+    """Closed form, for numbers spread evenly over many steps: within 2 %, 9 standard errors of 200,000 numbers."""
     x = torch.rand(2, 100_000, generator=torch.Generator().manual_seed(1)) * 2 - 1
     x[:, 0] = 1.0
     for bits in (4, 6, 8):
@@ -162,13 +163,14 @@ def test_torchs_int8_kernel_gives_the_same_product():
 
 
 def test_torchs_int4_kernel_gives_the_same_product():
-    """It reads (code - 8) * scale + zero, groups first; with zero = (8 - zero point) * scale these are affine's numbers."""
+    """It reads (code - 8) * scale + zero, groups first; zero = (8 - zero point) * scale gives affine's numbers."""
     generator = torch.Generator().manual_seed(3)
     weight, x = torch.randn(64, 128, generator=generator), torch.randn(4, 128, generator=generator).bfloat16()
     codes, scales, zeros = q.affine(weight, 4, 32)
     moved = (8 - zeros.float()) * scales
     pairs = torch.stack([scales.reshape(64, -1).T, moved.reshape(64, -1).T], -1).bfloat16().contiguous()
-    theirs = torch._weight_int4pack_mm_for_cpu(x, torch._convert_weight_to_int4pack_for_cpu(codes.int(), 1), 32, pairs)
+    theirs = torch._weight_int4pack_mm_for_cpu(x, torch._convert_weight_to_int4pack_for_cpu(codes.int(), 1), 32,
+                                               pairs)
     ours = x.float() @ q.dequantize(codes, scales, zeros).T
     assert (theirs.float() - ours).norm() < 0.01 * ours.norm()
 
@@ -183,5 +185,6 @@ def test_nf4_beats_int4_on_normal_numbers_and_not_on_even_ones():
         pair = q.dequantize(codes, scales), q.dequantize(table[found.long()], steps)
         return [float((one - x).square().mean() / x.square().mean()) for one in pair]
 
-    even, normal = errors(torch.rand(64, 1024, generator=generator) * 2 - 1), errors(torch.randn(64, 1024, generator=generator))
+    even = errors(torch.rand(64, 1024, generator=generator) * 2 - 1)
+    normal = errors(torch.randn(64, 1024, generator=generator))
     assert normal[1] < normal[0] * 0.85 and even[1] > even[0] * 1.1

@@ -37,7 +37,8 @@ def seventy():
 def test_sizes_of_the_70b_model(seventy):
     count = sum(seventy.values())
     assert VALUES["parameters_70b"] == count
-    for name, bits in (("fp16", 16), ("int8_channel", 8 + 16 / 8192), ("int4_g128", 4 + 1 / 8), ("int4_g128_zero", 4 + 20 / 128),
+    for name, bits in (("fp16", 16), ("int8_channel", 8 + 16 / 8192), ("int4_g128", 4 + 1 / 8),
+                       ("int4_g128_zero", 4 + 20 / 128),
                        ("int4_g32", 4.5), ("nf4", 4.5), ("nf4_double", 4 + 1 / 8 + 1 / 512)):
         assert VALUES[f"bits_{name}"] == pytest.approx(bits)
         assert VALUES[f"gb_{name}"] == pytest.approx(count * bits / 8e9)
@@ -87,13 +88,14 @@ def test_eight_bits_by_torch():
 
 
 def test_formats_by_torch():
-    for name, kind in (("fp16", torch.float16), ("bf16", torch.bfloat16), ("e5m2", torch.float8_e5m2), ("e4m3", torch.float8_e4m3fn)):
+    for name, kind in (("fp16", torch.float16), ("bf16", torch.bfloat16), ("e5m2", torch.float8_e5m2),
+                       ("e4m3", torch.float8_e4m3fn)):
         info = torch.finfo(kind)
         assert VALUES[f"{name}_largest"] == pytest.approx(info.max) and VALUES[f"{name}_step_at_1"] == info.eps
 
 
 def test_what_the_chapter_says_of_the_measured_speeds():
-    """Weights of fewer bits win with one row and lose with 64; the kernel is slow on float32; our layer is no kernel."""
+    """Fewer bits win with one row and lose with 64; the kernel is slow on float32; our layer is no kernel."""
     assert SPEED["rows1_int4_low"] > SPEED["rows1_int8_high"] > 1 > SPEED["rows1_int8_float32_input_high"]
     assert SPEED["rows64_int8_high"] < 1 and SPEED["rows64_int4_high"] < 1 < SPEED["rows64_int8_both_low"]
     assert SPEED["rows1_packed_high"] < 1

@@ -1,4 +1,4 @@
-"""Checks of q8_0 and q4_0, to the byte. The oracle packs each number with `struct`, in float32 as the C source does."""
+"""Checks of q8_0 and q4_0, to the byte. The oracle packs numbers with `struct`, in float32 as the C source does."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def away(v: Tensor) -> Tensor:
     return v.sign() * (v.abs() + 0.5).floor()
 
 
-def odd_eight(x: Tensor, *, divisor: float = 127.0, kind: torch.dtype = torch.float16, big: bool = False, lift: int = 0,
+def odd_eight(x: Tensor, *, divisor: float = 127.0, kind: torch.dtype = torch.float16, big: bool = False,
+              lift: int = 0,
               integer: Callable[[Tensor], Tensor] = away, early: bool = False, last: bool = False) -> Made:
     """q8_0 with one thing done differently. early: the codes are made with the float16 scale."""
     rows = x.reshape(-1, 32)
@@ -99,8 +100,10 @@ def eight_case(group: str, x: Tensor) -> Case:
     return Case(EIGHT, group, (Call("q8_0", (x,)),), Parts({"the bytes": q8_by_hand(x)}, wrong))
 
 
-def odd_four(x: Tensor, *, scale: Callable[[Tensor, Tensor], Tensor] = lambda big, size: big / -8, kind: torch.dtype = torch.float16,
-             integer: Callable[[Tensor], Tensor] = lambda v: (v + 8.5).floor(), swapped: bool = False, near: bool = False,
+def odd_four(x: Tensor, *, scale: Callable[[Tensor, Tensor], Tensor] = lambda big, size: big / -8,
+             kind: torch.dtype = torch.float16,
+             integer: Callable[[Tensor], Tensor] = lambda v: (v + 8.5).floor(), swapped: bool = False,
+             near: bool = False,
              cut: bool = True, empty: int = 8) -> Made:
     """q4_0 with one thing done differently. near: neighbours share a byte."""
     rows = x.reshape(-1, 32)
@@ -116,24 +119,28 @@ def odd_four(x: Tensor, *, scale: Callable[[Tensor, Tensor], Tensor] = lambda bi
 def four_case(group: str, x: Tensor) -> Case:
     wrong: list[Mistake] = [
         ("q4-0-scale-sign", lambda: odd_four(x, scale=lambda big, size: size / 8),
-         "d was made of the absolute value. It is (the number with the largest |x|) / -8, so d can be negative: that number "
-         "gets -8, which has no +8 beside it."),
+         "d was made of the absolute value. It is (the number with the largest |x|) / -8, so d can be negative: "
+         "that number gets -8, which has no +8 beside it."),
         ("q4-0-scale-sign", lambda: odd_four(x, scale=lambda big, size: size / -8),
          "d was made of the absolute value, and is always negative. Take the number with its sign, over -8."),
         ("q4-0-scale-sign", lambda: odd_four(x, scale=lambda big, size: big / 8),
-         "d is the number with the largest |x| over +8, so that number should get the code 16, which four bits do not hold. "
-         "Divide by -8: it gets the code 0."),
+         "d is the number with the largest |x| over +8, so that number should get the code 16, which four bits do "
+         "not hold. Divide by -8: it gets the code 0."),
         ("scale-absmax-over-7", lambda: odd_four(x, scale=lambda big, size: size / 7),
-         "This is absmax / 7, the symmetric grid. Q4_0 uses the code for -8, too: d = (the number with the largest |x|) / -8."),
+         "This is absmax / 7, the symmetric grid. Q4_0 uses the code for -8, too: d = (the number with the largest "
+         "|x|) / -8."),
         ("neighbours-share-a-byte", lambda: odd_four(x, near=True),
          "Codes 2i and 2i + 1 share a byte. Here codes i and i + 16 do."),
-        ("nibbles-swapped", lambda: odd_four(x, swapped=True), "Code i should be in the low bits, code i + 16 in the high ones."),
-        ("no-clamp", lambda: odd_four(x, cut=False), "A code of 16 was not cut to 15, and spills into its neighbour."),
-        ("truncates", lambda: odd_four(x, integer=lambda v: (v + 8).floor()), "8 was added and the rest cut off. Add 8.5: that "
-         "rounds to the nearest."),
-        ("scale-in-float32", lambda: odd_four(x, kind=torch.float32), "The scale takes four bytes; it is a float16: a block has 18."),
-        ("codes-of-zeros", lambda: odd_four(x, empty=0), "In a block of zeros the codes are 0. They should be 8, which stands "
-         "for 0."),
+        ("nibbles-swapped", lambda: odd_four(x, swapped=True),
+         "Code i should be in the low bits, code i + 16 in the high ones."),
+        ("no-clamp", lambda: odd_four(x, cut=False),
+         "A code of 16 was not cut to 15, and spills into its neighbour."),
+        ("truncates", lambda: odd_four(x, integer=lambda v: (v + 8).floor()),
+         "8 was added and the rest cut off. Add 8.5: that rounds to the nearest."),
+        ("scale-in-float32", lambda: odd_four(x, kind=torch.float32),
+         "The scale takes four bytes; it is a float16: a block has 18."),
+        ("codes-of-zeros", lambda: odd_four(x, empty=0),
+         "In a block of zeros the codes are 0. They should be 8, which stands for 0."),
     ]
     return Case(FOUR, group, (Call("q4_0", (x,)),), Parts({"the bytes": q4_by_hand(x)}, wrong))
 
@@ -154,13 +161,14 @@ def cases(seed: int) -> list[Case]:
     eight_ties[0, 7] = 127.0
     four_ties = torch.arange(-16.0, 16.0)[None] / 4
     four_ties[0, 3] = 8.0
-    between = (torch.arange(32) * 3 + 0.47) * 1.00046  # d is 1.00046, and 1 as float16: the codes tell which one was used
+    between = (torch.arange(32) * 3 + 0.47) * 1.00046  # d is 1.00046, as float16 it is 1: the codes tell which was used
     between[2] = 127 * 1.00046
     both = weights(generator, 2, 8.0)
     both[0, 5], both[0, 20] = both[0].abs().max() * 1.25, both[0].abs().max() * -1.25  # two of the same size
     both[1] = 0
     return [
-        eight_case(BLOCKS, weights(generator, 1, 127.0)), eight_case(BLOCKS, weights(generator, 3, 127.0).reshape(2, 48)),
+        eight_case(BLOCKS, weights(generator, 1, 127.0)),
+        eight_case(BLOCKS, weights(generator, 3, 127.0).reshape(2, 48)),
         eight_case(EDGES, torch.cat([eight_ties, torch.zeros(1, 32), between[None]])),
         four_case(LARGEST, weights(generator, 2, 8.0, 1.0)), four_case(LARGEST, weights(generator, 2, 8.0, -1.0)),
         four_case(LAYOUT, weights(generator, 3, 8.0)), four_case(LAYOUT, torch.cat([four_ties, clear_zero(both)])),
@@ -169,4 +177,5 @@ def cases(seed: int) -> list[Case]:
 
 def clear_zero(x: Tensor) -> Tensor:
     """clear for blocks of which some are all zeros."""
-    return clear(x, "channel", torch.where(x.abs().amax(1, keepdim=True) == 0, 1.0, x.abs().amax(1, keepdim=True) / 8))
+    return clear(x, "channel", torch.where(x.abs().amax(1, keepdim=True) == 0, 1.0,
+                                           x.abs().amax(1, keepdim=True) / 8))

@@ -21,7 +21,8 @@ NEAREST, TIES, BEYOND = "the nearest number", "ties and small numbers", "too lar
 TASKS = (
     Task(DECODE, "lab6", "tell which number a bit pattern stands for", {ORDINARY: 1, SPECIAL: 1, EIGHT: 1},
          "part4/numbers.html#sec-float-bits"),
-    Task(ROUND, "lab6", "round to a format of 8 bits", {NEAREST: 1, TIES: 1, BEYOND: 1}, "part4/numbers.html#sec-fp8"),
+    Task(ROUND, "lab6", "round to a format of 8 bits", {NEAREST: 1, TIES: 1, BEYOND: 1},
+         "part4/numbers.html#sec-fp8"),
 )
 HALF, BRAIN, E5M2, E4M3 = (5, 10, True), (8, 7, True), (5, 2, True), (4, 3, False)
 Format = tuple[int, int, bool]
@@ -98,9 +99,10 @@ def decode_case(group: str, codes: Sequence[int], form: Format) -> Case:
         ("no-infinity-and-nan", lambda: odd_decode(given, form, special=False),
          "The largest exponent was taken for an ordinary one."),
         ("sign-ignored", lambda: odd_decode(given, form, signed=False), "The sign bit was ignored."),
-        ("infinities-where-there-are-none" if not form[2] else "no-infinity-and-nan", lambda: odd_decode(given, other),
-         "This format has no infinities: with the largest exponent only all ones are nan, so that it reaches 448 and not "
-         "240." if not form[2] else "Infinity, and nan with other mantissas than all ones, were taken for numbers."),
+        ("infinities-where-there-are-none" if not form[2] else "no-infinity-and-nan",
+         lambda: odd_decode(given, other),
+         "This format has no infinities: with the largest exponent only all ones are nan, so that it reaches 448 "
+         "and not 240." if not form[2] else "Infinity, and nan with other mantissas than all ones, were taken for numbers."),
     ]
     call = Call("decode_float", (given, *form[:2]) if form[2] else (given, *form))
     return Case(DECODE, group, (call,), Parts({"the numbers": right}, wrong))
@@ -129,7 +131,8 @@ def round_case(group: str, values: Sequence[float], form: Format) -> Case:
     wrong: list[Mistake] = [
         ("truncates", lambda: odd_round(x, form, largest, integer=torch.trunc),
          "The mantissa was cut off. Round to the nearest."),
-        ("ties-not-to-even", lambda: odd_round(x, form, largest, integer=lambda v: v.sign() * (v.abs() + 0.5).floor()),
+        ("ties-not-to-even", lambda: odd_round(x, form, largest,
+                                               integer=lambda v: v.sign() * (v.abs() + 0.5).floor()),
          "Ties were rounded away from 0. They go to the even mantissa."),
         ("ties-not-to-even", lambda: odd_round(x, form, largest, integer=lambda v: (v + 0.5).floor()),
          "Ties were rounded up. They go to the even mantissa."),
@@ -141,13 +144,14 @@ def round_case(group: str, values: Sequence[float], form: Format) -> Case:
         ("no-saturation", lambda: odd_round(x, form, largest, cut=False),
          f"Numbers beyond {largest:g} were rounded to others that the format does not have."),
         ("no-subnormal-numbers", lambda: odd_round(x, form, largest, floor=False),
-         "Small numbers were rounded with ever smaller steps. Below the smallest exponent, 1 - bias, the step stays the "
-         "same: the exponent has no more room."),
+         "Small numbers were rounded with ever smaller steps. Below the smallest exponent, 1 - bias, the step "
+         "stays the same: the exponent has no more room."),
         ("subnormal-flushed", lambda: [torch.where(x.abs() < smallest, 0.0, odd_round(x, form, largest)[0])],
          "Subnormal numbers were set to 0."),
         ("step-off-by-a-factor-of-two", lambda: odd_round(x, form, largest, shift=1),
          "The step is twice what it should be: frexp gives a mantissa from 1/2 to 1, so its exponent is one more."),
-        ("step-off-by-a-factor-of-two", lambda: odd_round(x, form, largest, shift=-1), "The step is half what it should be."),
+        ("step-off-by-a-factor-of-two", lambda: odd_round(x, form, largest, shift=-1),
+         "The step is half what it should be."),
         ("nan-lost", lambda: [odd_round(x, form, largest)[0].nan_to_num(0.0)], "nan became 0."),
         ("nan-lost", lambda: [odd_round(x, form, largest)[0].nan_to_num(largest)], "nan became a number."),
     ]
@@ -167,7 +171,8 @@ def cases(seed: int) -> list[Case]:
         return (torch.randn(count, generator=generator).sign() * torch.exp2(e)).tolist()
 
     return [
-        decode_case(ORDINARY, [0x3C00, 0xBC00, 0x3555, 0x7BFF, *patterns(0x0400, 0x7C00), *patterns(0x8400, 0xFC00)], HALF),
+        decode_case(ORDINARY, [0x3C00, 0xBC00, 0x3555, 0x7BFF, *patterns(0x0400, 0x7C00), *patterns(0x8400, 0xFC00)],
+                    HALF),
         decode_case(ORDINARY, [0x3F80, 0xC000, *patterns(0x0080, 0x7F80), *patterns(0x8080, 0xFF80)], BRAIN),
         decode_case(SPECIAL, [0, 1, 0x8001, 0x0400, 0x03FF, *patterns(0, 0x0400)], HALF),
         decode_case(SPECIAL, [1, 0x007F, 0x8055, *patterns(0, 0x80)], BRAIN),

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from llmlab.checks.judging import Refuse
 from llmlab.checks.protocol import Call, Case, Task
-from llmlab.checks.quantization.kit import By, Made, Mistake, Parts, clear, drawn, judge, members, nearest, rows_of, single
+from llmlab.checks.quantization.kit import (By, Made, Mistake, Parts, clear, drawn, judge, members, nearest, rows_of,
+                                            single)
 
 __all__ = ["TASKS", "cases", "judge"]
 
@@ -22,7 +23,8 @@ TASKS = (
          "part4/quantization.html#sec-symmetric"),
     Task(AFFINE, "lab6", "put numbers on a grid with a zero point", {MOVED: 1, ONE_SIDED: 1, EDGES: 1},
          "part4/quantization.html#sec-affine"),
-    Task(BACK, "lab6", "turn codes back into numbers", {CENTRED: 1, SHIFTED: 1}, "part4/quantization.html#sec-symmetric"),
+    Task(BACK, "lab6", "turn codes back into numbers", {CENTRED: 1, SHIFTED: 1},
+         "part4/quantization.html#sec-symmetric"),
 )
 
 
@@ -159,8 +161,12 @@ def NO_ROUNDING(value: Tensor) -> Tensor:
 def affine_mistakes(x: Tensor, bits: int, by: By) -> list[Mistake]:
     most, given = 2**bits - 1, (x, bits, by)
     unrounded = "The zero point was not rounded. It is a code itself: only then does 0 come back as exactly 0."
-    outside = ("The grid runs from the smallest to the largest number, and 0 lies outside. Let low be at most 0 and high "
-               "at least 0: zeros (padding, pruned weights) must come back exactly.")
+    outside = ("The grid runs from the smallest to the largest number, and 0 lies outside. Let low be at most 0 "
+               "and high at least 0: zeros (padding, pruned weights) must come back exactly.")
+
+    def cut_point() -> Tensor:
+        return odd_affine(*given, zero_on_it=False, point=lambda z: z.round().clamp(0, most))[2]
+
     other: list[Mistake] = []
     if by != "tensor":
         other.append(("scale-per-tensor", lambda: odd_affine(x, bits, "tensor"),
@@ -169,19 +175,20 @@ def affine_mistakes(x: Tensor, bits: int, by: By) -> list[Mistake]:
         ("zero-point-not-rounded", lambda: odd_affine(*given, point=NO_ROUNDING, after=True), unrounded),
         ("zero-point-not-rounded", lambda: odd_affine(*given, point=torch.floor, after=True), unrounded),
         ("zero-point-not-rounded", lambda: odd_affine(*given, after=True),
-         "The codes come from round((x - low) / scale), where the zero point was not rounded, so they do not fit the "
-         "rounded one that is returned."),
-        ("zero-point-truncated", lambda: odd_affine(*given, point=torch.floor), "The zero point was cut off, not rounded."),
+         "The codes come from round((x - low) / scale), where the zero point was not rounded, so they do not fit "
+         "the rounded one that is returned."),
+        ("zero-point-truncated", lambda: odd_affine(*given, point=torch.floor),
+         "The zero point was cut off, not rounded."),
         ("zero-not-representable", lambda: odd_affine(*given, zero_on_it=False), outside),
-        ("zero-not-representable", lambda: [odd_affine(*given, zero_on_it=False)[0], odd_affine(*given, zero_on_it=False)[1],
-                                            odd_affine(*given, zero_on_it=False, point=lambda z: z.round().clamp(0, most))[2]],
-         outside),
+        ("zero-not-representable", lambda: [*odd_affine(*given, zero_on_it=False)[:2], cut_point()], outside),
         ("zero-not-representable", lambda: odd_affine(*given, zero_on_it=False,
                                                       point=lambda z: z.round().clamp(0, most)), outside),
         ("scale-over-2-to-the-b", lambda: odd_affine(*given, divisor=most + 1),
          f"The range was divided by {most + 1}. {most + 1} codes have {most} steps between them."),
-        ("truncates", lambda: odd_affine(*given, integer=torch.floor), "Numbers were rounded down; round to the nearest."),
-        ("truncates", lambda: odd_affine(*given, integer=torch.trunc), "The fraction was cut off; round to the nearest."),
+        ("truncates", lambda: odd_affine(*given, integer=torch.floor),
+         "Numbers were rounded down; round to the nearest."),
+        ("truncates", lambda: odd_affine(*given, integer=torch.trunc),
+         "The fraction was cut off; round to the nearest."),
         ("ties-not-to-even", lambda: odd_affine(*given, integer=lambda v: (v + 0.5).floor()),
          "Ties were rounded up. They go to the even multiple of the scale."),
         ("no-clamp", lambda: odd_affine(*given, cut=False), f"A code beyond {most} was not cut off."),
@@ -215,7 +222,8 @@ def back_case(group: str, codes: Tensor, scales: Tensor, zeros: Tensor | None) -
     flat, size = codes.reshape(-1).tolist(), codes.numel() // len(scales)
     moved = [0] * len(scales) if zeros is None else zeros.reshape(-1).tolist()
     steps = scales.reshape(-1).tolist()
-    right = torch.tensor([(code - moved[i // size]) * steps[i // size] for i, code in enumerate(flat)]).reshape(codes.shape)
+    plain = [(code - moved[i // size]) * steps[i // size] for i, code in enumerate(flat)]
+    right = torch.tensor(plain).reshape(codes.shape)
     rows = codes.float().reshape(len(scales), -1)
     wrong: list[Mistake] = [
         ("scales-in-another-order", lambda: [(codes.float().reshape(-1, len(scales)) * scales.reshape(1, -1)).reshape(
@@ -228,7 +236,8 @@ def back_case(group: str, codes: Tensor, scales: Tensor, zeros: Tensor | None) -
     if zeros is not None:
         low = zeros.float()
         wrong += [
-            ("subtracts-in-uint8", lambda: [((codes.reshape(len(scales), -1) - zeros).float() * scales).reshape(codes.shape)],
+            ("subtracts-in-uint8",
+             lambda: [((codes.reshape(len(scales), -1) - zeros).float() * scales).reshape(codes.shape)],
              "code - zero was computed in uint8, where 3 - 5 is 254. Widen both before the subtraction."),
             ("ignores-zero-points", lambda: [(rows * scales).reshape(codes.shape)], "The zero points were ignored."),
             ("adds-the-zero-point", lambda: [((rows + low) * scales).reshape(codes.shape)],
@@ -265,7 +274,8 @@ def cases(seed: int) -> list[Case]:
              affine_case(ONE_SIDED, lopsided(generator, 2, 6, 3, "channel", 0.6), 3, "channel"),
              affine_case(ONE_SIDED, lopsided(generator, 2, 6, 4, 3, -0.6), 4, 3)]
     ties = torch.tensor([[-3.5, 11.5, 2.5, -1.5, 0.5, 0.0], [-2.0, 13.0, 4.5, 5.5, -0.5, 1.0]])
-    made += [affine_case(EDGES, ties, 4, "channel"), affine_case(EDGES, torch.tensor([[0.0, 0.0], [3.0, 0.0]]), 4, "channel")]
+    made += [affine_case(EDGES, ties, 4, "channel"),
+             affine_case(EDGES, torch.tensor([[0.0, 0.0], [3.0, 0.0]]), 4, "channel")]
     steps = torch.rand(8, 1, generator=generator) * 0.1 + 0.01
     made += [back_case(CENTRED, random_codes(generator, (2, 6), -7, 7, torch.int8), steps[:2], None),
              back_case(CENTRED, random_codes(generator, (2, 8), -127, 127, torch.int8), steps[:4], None),

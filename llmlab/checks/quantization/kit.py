@@ -1,8 +1,8 @@
-"""What the checks of quantization share: tensors judged part by part, groups as lists of places, numbers far from ties.
+"""What the checks of quantization share: tensors judged part by part, groups as places, numbers far from ties.
 
 The oracles are plain Python: a grid is listed, and the nearest value is looked for. Numbers are drawn so that no
-honest way of computing (other order, float64, a product with 1 / scale) can round to another code; exact ties are put in
-by hand, with powers of two, where every way of computing meets them exactly.
+honest way of computing (other order, float64, a product with 1 / scale) can round to another code. Exact ties are
+put in by hand, with powers of two, where every way of computing meets them exactly.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def narrow(name: str, want: Tensor, got: Tensor) -> Verdict | None:
     words = f"The values of {name} are right, but in {got.dtype}; they should be {want.dtype}."
     if not want.is_floating_point():
         words += f" A number takes {got.element_size()} bytes that way, not {want.element_size()}: nothing is saved."
-    return Verdict(False, words, show(want), show(got), "wrong-dtype" if want.is_floating_point() else "codes-in-a-wide-dtype")
+    return Verdict(False, words, show(want), show(got),
+                   "wrong-dtype" if want.is_floating_point() else "codes-in-a-wide-dtype")
 
 
 def compare(expect: Parts, value: object) -> Verdict | None:
@@ -88,7 +89,8 @@ def compare(expect: Parts, value: object) -> Verdict | None:
                 if len(made) == len(got) and not any(map(differs, made, got, [expect.whole] * len(got))):
                     return Verdict(False, f"{words} ({name}: {said})", *shown, wrong)
             return Verdict(False, f"{name}: {said}", *shown)
-    return next((bad for name, one in zip(names, got, strict=True) if (bad := narrow(name, expect.right[name], one))), None)
+    return next((bad for name, one in zip(names, got, strict=True) if (bad := narrow(name, expect.right[name], one))),
+                None)
 
 
 def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Verdict:
@@ -130,7 +132,8 @@ def half(value: float) -> float:
 
 def rows_of(x: Tensor, by: By) -> Tensor:
     """x with a group in each row, for the wrong rules."""
-    return x.float().reshape(1, -1) if by == "tensor" else x.float().reshape(-1, x.shape[-1] if by == "channel" else int(by))
+    size = x.numel() if by == "tensor" else x.shape[-1] if by == "channel" else int(by)
+    return x.float().reshape(-1, size)
 
 
 def drawn(generator: torch.Generator, rows: int, columns: int, by: By = "channel") -> Tensor:

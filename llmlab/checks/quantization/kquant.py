@@ -1,4 +1,4 @@
-"""Checks of q4_k and from_q4_k. The oracle writes each byte as a text of eight digits, as ggml's comment draws them."""
+"""Checks of q4_k and from_q4_k. The oracle writes a byte as a text of eight digits, as ggml's comment draws it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def one_after_the_other(block: Block) -> list[int]:
 
 def write(block: Block, scales: Callable[[Block], list[int]] = packed_scales, swapped: bool = False,
           layout: str = "parts") -> bytes:
-    """The 144 bytes. layout: which codes share a byte: neighbouring "parts", "neighbours", or two "halves" of a part."""
+    """The 144 bytes. layout: which codes share a byte, of two "parts", "neighbours", or two "halves" of a part."""
     body: list[int] = []
     flat = [code for part in block.codes for code in part]
     for start in range(0, 256, 64):
@@ -145,27 +145,28 @@ def write_case(group: str, x: Tensor) -> Case:
     def each(rule: Callable[[list[float], Block], bytes]) -> Callable[[], Made]:
         return lambda: [table([rule(row, block) for row, block in zip(rows, blocks, strict=True)])]
 
-    sign = ("q4-k-min-sign", "The minimum has the wrong sign: number = d * scale * code - dmin * min, and dmin * min is -low, "
-                             "never negative.")
+    sign = ("q4-k-min-sign", "The minimum has the wrong sign: number = d * scale * code - dmin * min, and dmin * min "
+                             "is -low, never negative.")
     wrong: list[Mistake] = [
         (sign[0], each(lambda row, b: write(positive_min(row, b))), sign[1]),
         (sign[0], each(lambda row, b: write(replace(b, dmin=-b.dmin))), sign[1]),
         ("codes-from-exact-steps", each(lambda row, b: write(exact_steps(row, b))),
-         "The codes were made with the steps before they were rounded to six bits. The reader has the rounded ones only: use "
-         "d * scale and dmin * min."),
+         "The codes were made with the steps before they were rounded to six bits. The reader has the rounded ones "
+         "only: use d * scale and dmin * min."),
         ("scales-one-after-the-other", each(lambda row, b: write(b, one_after_the_other)),
          "The 6-bit scales and minima were written one after the other. The format spreads them: see the contract."),
-        ("scales-without-their-top-bits", each(lambda row, b: write(b, lambda c: [v % 64 for v in packed_scales(c)[:8]]
-                                                                     + packed_scales(c)[8:])),
+        ("scales-without-their-top-bits",
+         each(lambda row, b: write(b, lambda c: [v % 64 for v in packed_scales(c)[:8]] + packed_scales(c)[8:])),
          "The top two bits of scales and minima 4..7 are missing; they stand above those of 0..3."),
         ("neighbours-share-a-byte", each(lambda row, b: write(b, layout="neighbours")),
          "Codes 2i and 2i + 1 share a byte. Here code i of part 2p and code i of part 2p + 1 do."),
         ("halves-of-a-part-share-a-byte", each(lambda row, b: write(b, layout="halves")),
          "Codes i and i + 16 of a part share a byte, as in Q4_0. Here code i of part 2p and code i of part 2p + 1 do."),
-        ("nibbles-swapped", each(lambda row, b: write(b, swapped=True)), "Part 2p goes into the low bits, 2p + 1 into the high."),
+        ("nibbles-swapped", each(lambda row, b: write(b, swapped=True)),
+         "Part 2p goes into the low bits, 2p + 1 into the high."),
         ("low-above-zero", each(lambda row, b: write(without_zero(row))),
-         "low was the smallest number even where that is above 0; a min of six bits without a sign cannot hold it. Take "
-         "min(0, smallest)."),
+         "low was the smallest number even where that is above 0; a min of six bits without a sign cannot hold it. "
+         "Take min(0, smallest)."),
     ]
     right = table([write(block) for block in blocks])
     return Case(WRITE, group, (Call("q4_k", (x,)),), Parts({"the bytes": right}, wrong))
@@ -192,14 +193,14 @@ def read_case(group: str, blocks: Tensor) -> Case:
 
 
 def doubtful(x: Tensor) -> bool:
-    """True if some scale, minimum or code of these 256 numbers is so near a tie that float32 might decide otherwise."""
+    """True if a scale, minimum or code of these 256 numbers is so near a tie that float32 may decide otherwise."""
     numbers = x.tolist()
     block = block_of(numbers)
     lows = [min(0.0, *numbers[i:i + 32]) for i in range(0, 256, 32)]
     places = [(max(numbers[32 * p:32 * p + 32]) - lows[p]) / 15 / block.d for p in range(8) if block.d]
     places += [-low / block.dmin for low in lows if block.dmin]
-    places += [(v + block.dmin * block.mins[i // 32]) / (block.d * block.scales[i // 32]) for i, v in enumerate(numbers)
-               if block.d * block.scales[i // 32]]
+    grids, lifts = [block.d * s for s in block.scales], [block.dmin * m for m in block.mins]
+    places += [(v + lifts[i // 32]) / grids[i // 32] for i, v in enumerate(numbers) if grids[i // 32]]
     return any(abs(place % 1 - 0.5) < 1e-4 for place in places)
 
 
@@ -224,7 +225,9 @@ def cases(seed: int) -> list[Case]:
     raw = torch.randint(0, 256, (2, 144), generator=generator)
     raw[:, [1, 3]] = raw[:, [1, 3]] % 0x3C  # finite d and dmin, up to 1
     return [
-        write_case(FIELDS, numbers(generator)[None]), write_case(FIELDS, torch.stack([numbers(generator), numbers(generator, 0.7)])),
+        write_case(FIELDS, numbers(generator)[None]),
+        write_case(FIELDS, torch.stack([numbers(generator), numbers(generator, 0.7)])),
         write_case(EDGES, torch.stack([positive, empty])), write_case(EDGES, negative[None]),
-        read_case(NUMBERS, table([write(block_of(numbers(generator).tolist()))])), read_case(NUMBERS, raw.to(torch.uint8)),
+        read_case(NUMBERS, table([write(block_of(numbers(generator).tolist()))])),
+        read_case(NUMBERS, raw.to(torch.uint8)),
     ]

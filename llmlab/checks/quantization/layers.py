@@ -25,7 +25,7 @@ EIGHT, FEWER = "8 bits", "fewer bits"
 STORED, OUTPUT, BIAS = "what is stored", "the output", "with a bias"
 COUNTED = "scales counted"
 HALF_STEP = 1e-3
-"""Weights may be made in float16, whose rounding is 5e-4; another scale or a forgotten bias moves the output by per cents."""
+"""Weights may be made in float16, whose rounding is 5e-4. Another scale or a lost bias moves the output by per cents."""
 TASKS = (
     Task(CACHE, "lab6", "quantize keys per channel and values per token", {EIGHT: 1, FEWER: 1},
          "part4/quantization.html#sec-kv-quantization"),
@@ -73,11 +73,12 @@ def cache_case(group: str, generator: torch.Generator, shape: Sequence[int], bit
 
     keys, values = matrices(loud, True), matrices(torch.ones(size), False)
     names = ("key codes", "key scales", "value codes", "value scales")
-    right = dict(zip(names, [*cache_by_hand(keys, "channel", used), *cache_by_hand(values, "token", used)], strict=True))
+    right = dict(zip(names, [*cache_by_hand(keys, "channel", used), *cache_by_hand(values, "token", used)],
+                     strict=True))
     wrong: list[Mistake] = [
         ("keys-per-token", lambda: [*along(keys, 3, used), *along(values, 3, used)],
-         "The keys have a scale for each token. Theirs is for each channel, over all tokens: a channel that is large in "
-         "every token would coarsen all the others."),
+         "The keys have a scale for each token. Theirs is for each channel, over all tokens: a channel that is "
+         "large in every token would coarsen all the others."),
         ("values-per-channel", lambda: [*along(keys, 2, used), *along(values, 2, used)],
          "The values have a scale for each channel. Theirs is for each token: the next one then needs no other scale."),
         ("keys-and-values-swapped", lambda: [*along(keys, 3, used), *along(values, 2, used)],
@@ -118,13 +119,15 @@ def output_case(group: str, weight: Tensor, bias: Tensor | None, size: int, x: T
          "The whole matrix has one scale; each group of inputs of each row has its own."),
         ("scale-per-channel", lambda: [product(x, by("channel"), bias)],
          "Each row has one scale; each group of inputs of each row has its own."),
-        ("not-quantized", lambda: [product(x, weight, bias)], "The output is that of the original weights: nothing was rounded."),
+        ("not-quantized", lambda: [product(x, weight, bias)],
+         "The output is that of the original weights: nothing was rounded."),
     ]
     if bias is not None:
         codes, scales = odd_symmetric(bias[None], 4, "channel")
         wrong += [
             ("bias-dropped", lambda: [product(x, kept, None)], "The bias is missing."),
-            ("bias-dropped", lambda: [product(x, by("tensor"), None)], "The bias is missing, and the matrix has one scale."),
+            ("bias-dropped", lambda: [product(x, by("tensor"), None)],
+             "The bias is missing, and the matrix has one scale."),
             ("bias-quantized", lambda: [product(x, kept, (codes * scales)[0])],
              "The bias was quantized, too. It is small, and every output has it: keep it as it is."),
             ("bias-subtracted", lambda: [product(x, kept, -bias)], "The bias was subtracted."),
@@ -143,23 +146,29 @@ def stored_case(group: str, weight: Tensor, bias: Tensor | None, size: int) -> C
              "scales": torch.tensor([half(s) for s in scales.reshape(-1).tolist()]).half().reshape(len(weight), -1)}
     right |= {} if bias is None else {"bias": bias}
     steps = (New("layer", "QuantizedLinear", (weight, bias, size)), Do("layer", "stored"))
-    shown = f"QuantizedLinear(weight {tuple(weight.shape)}, {'no bias' if bias is None else 'bias'}, group={size}).stored()"
-    return Case(LAYER, group, steps, right, shown)
+    shape = f"weight {tuple(weight.shape)}, {'no bias' if bias is None else 'bias'}, group={size}"
+    return Case(LAYER, group, steps, right, f"QuantizedLinear({shape}).stored()")
+
+
+def described(kept: Mapping[str, Tensor]) -> str:
+    return ", ".join(f"{name} {tuple(x.shape)} {str(x.dtype).removeprefix('torch.')}" for name, x in kept.items())
 
 
 def judge_stored(right: Mapping[str, Tensor], value: Any) -> Verdict:
     """Whether a layer keeps what it should, and nothing else."""
     if not isinstance(value, dict) or not all(isinstance(one, Tensor) for one in value.values()):
         return Verdict(False, "stored() should return a dict of tensors.", ", ".join(right), show(value))
-    listed = ", ".join(f"{name} {tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for name, one in value.items())
-    asked = ", ".join(f"{name} {tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for name, one in right.items())
+    asked, listed = described(right), described(value)
     weights_of = right["packed"].numel() * 2 - right["packed"].shape[0]  # at least so many, if rows are odd
     for name, one in value.items():
         if name != "bias" and one.is_floating_point() and one.numel() >= weights_of:
-            return Verdict(False, f"The layer keeps {name} as {one.dtype}, one number for each weight: nothing is saved. Keep "
-                           "the packed codes, and make the weights when they are needed.", asked, listed, "stores-float-weights")
+            return Verdict(False, f"The layer keeps {name} as {one.dtype}, one number for each weight: nothing is "
+                                  f"saved. Keep "
+                           "the packed codes, and make the weights when they are needed.", asked, listed,
+                           "stores-float-weights")
         if not one.is_floating_point() and one.numel() >= weights_of:
-            return Verdict(False, f"The layer keeps {name} with a whole number for each weight. Two codes fit into a byte: "
+            return Verdict(False, f"The layer keeps {name} with a whole number for each weight. Two codes fit into a "
+                                  f"byte: "
                            "pack_int4.", asked, listed, "codes-not-packed")
     if "bias" in right and "bias" not in value:
         return Verdict(False, "The layer has a bias, but does not keep it.", asked, listed, "bias-dropped")
@@ -170,7 +179,8 @@ def judge_stored(right: Mapping[str, Tensor], value: Any) -> Verdict:
         if said:
             few = name == "scales" and value[name].numel() < one.numel()
             words = "There are too few scales: each group of each row has its own. " if few else ""
-            return Verdict(False, f"{words}{name}: {said}", show(one), show(value[name]), "scale-per-tensor" if few else "")
+            return Verdict(False, f"{words}{name}: {said}", show(one), show(value[name]),
+                           "scale-per-tensor" if few else "")
         if name != "bias" and value[name].dtype != one.dtype:
             return Verdict(False, f"{name} should be {one.dtype}, not {value[name].dtype}.", asked, listed,
                            "scales-in-float32" if name == "scales" else "codes-in-a-wide-dtype")
@@ -184,16 +194,19 @@ def bits_case(right: float, args: tuple, kwargs: Mapping[str, Any] | None = None
     bits, group, scale, zero, block = (used[name] for name in names)
     share = (scale + zero) / group
     wrong: Mistakes = {
-        "bits-without-scales": (bits, "These are the bits of the code alone. Each group has a scale, and it takes room."),
+        "bits-without-scales": (bits, "These are the bits of the code alone. Each group has a scale, and it takes "
+                                      "room."),
         "zero-point-not-counted": (bits + (scale + (32 / block if block else 0)) / group if zero else None,
                                    "The zero points are missing."),
-        "steps-not-counted": (bits + share if block else None, "The float32 steps of the quantized scales are missing."),
+        "steps-not-counted": (bits + share if block else None,
+                              "The float32 steps of the quantized scales are missing."),
         "step-for-each-group": (bits + (scale + zero + 32) / group if block else None,
                                 "A step was counted for each scale; a block of scales shares one."),
         "step-shared-by-weights": (bits + share + 32 / block if block else None,
-                                   "The step was shared by `block` weights. It is shared by block scales, that is block * "
-                                   "group weights."),
-        "scale-for-each-weight": (bits + scale + zero, "A whole scale was counted for each weight; the group shares it."),
+                                   "The step was shared by `block` weights. It is shared by block scales, that is "
+                                   "block * group weights."),
+        "scale-for-each-weight": (bits + scale + zero, "A whole scale was counted for each weight; the group shares "
+                                                       "it."),
         "scale-bytes-for-bits": (bits + share / 8, "The scale was counted in bytes; count bits."),
     }
     wrong = {name: one for name, one in wrong.items() if one[0] is not None}
@@ -217,9 +230,7 @@ def cases(seed: int) -> list[Case]:
     def noise(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    odd, plain, wide = (weights(generator, *shape, 4, shape[-1] // 2 if shape[-1] % 2 == 0 else "channel")
-                        for shape in ((3, 5), (4, 8), (2, 64)))
-    plain, wide = (clear(w, size, kit.rows_of(w, size).abs().amax(1, keepdim=True) / 7) for w, size in ((plain, 4), (wide, 32)))
+    odd, plain, wide = (weights(generator, *shape, 4, size) for shape, size in (((3, 5), 5), ((4, 8), 4), ((2, 64), 32)))
     return [
         cache_case(EIGHT, generator, (1, 2, 5, 4)), cache_case(FEWER, generator, (2, 1, 4, 6), 4),
         stored_case(STORED, plain, None, 4), stored_case(STORED, odd, noise(3), 5),

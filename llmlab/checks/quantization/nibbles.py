@@ -78,8 +78,8 @@ def pack_case(group: str, codes: Tensor) -> Case:
         ("nibbles-swapped", lambda: odd_pack(codes, swapped=True),
          "The first code went into the high four bits. It goes into the low ones."),
         ("sign-spills-over", lambda: odd_pack(codes, masked=False),
-         "The first code was not cut to four bits: a negative number has ones in all higher bits, and they cover the "
-         "second code. Take code & 15."),
+         "The first code was not cut to four bits: a negative number has ones in all higher bits, and they cover "
+         "the second code. Take code & 15."),
         ("offset-for-two-s-complement", lambda: odd_pack(codes, lift=8),
          "8 was added to the codes. Keep their two's complement: -1 is 15, 7 is 7."),
         ("pairs-halves-of-the-row", lambda: odd_pack(codes, halves=True),

@@ -1,4 +1,4 @@
-"""Checks of nf4_table, table_codes and double_quantize. The oracles: the published table, the nearest value, one by one."""
+"""Checks of nf4_table, table_codes and double_quantize. The oracles: the published table; every value, one by one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ TASKS = (
 )
 PUBLISHED = (-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
              -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725,
-             0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0)
+             0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023,
+             1.0)
 """Dettmers et al. 2023, appendix E, as bitsandbytes prints it; tests hold it against scipy's quantiles."""
 
 
@@ -46,17 +47,18 @@ def table_case(group: str) -> Case:
     mirrored = [-v for v in reversed(PUBLISHED)]
     wrong: list[Mistake] = [
         ("nf4-without-an-exact-zero", lambda: quantiles(spaced(1 - p, p, 16)),
-         "These are 16 quantiles in a row, and none of them is 0. Weights of 0 must stay 0, so the two sides are made "
-         "apart, 7 and 8 of them, with a 0 between."),
+         "These are 16 quantiles in a row, and none of them is 0. Weights of 0 must stay 0, so the two sides are "
+         "made apart, 7 and 8 of them, with a 0 between."),
         ("nf4-without-an-exact-zero", lambda: quantiles([(i + 0.5) / 16 for i in range(16)]),
          "These are the quantiles of the middles of 16 equal shares, and none of them is 0."),
-        ("nf4-without-an-exact-zero", lambda: quantiles([1 - q for q in eight] + eight), "Both sides have 8 values, and none "
-         "is 0. The negative side has 7."),
-        ("nf4-mirrored", lambda: [torch.tensor(mirrored)], "The negative side has 8 values here; it is the positive one."),
+        ("nf4-without-an-exact-zero", lambda: quantiles([1 - q for q in eight] + eight),
+         "Both sides have 8 values, and none is 0. The negative side has 7."),
+        ("nf4-mirrored", lambda: [torch.tensor(mirrored)], "The negative side has 8 values here; it is the positive "
+                                                           "one."),
         ("nf4-not-normalised", lambda: quantiles([*seven, 0.5, *eight], 1.0),
          "The values were not divided by the largest: the table runs from -1 to 1."),
-        ("nf4-uniform", lambda: [torch.linspace(-1, 1, 16)], "These values are evenly spaced. NF4 takes evenly spaced "
-         "probabilities, and their quantiles."),
+        ("nf4-uniform", lambda: [torch.linspace(-1, 1, 16)],
+         "These values are evenly spaced. NF4 takes evenly spaced probabilities, and their quantiles."),
         ("nf4-descending", lambda: [torch.tensor(PUBLISHED[::-1])], "The table should be ascending."),
     ]
     return Case(TABLE, group, (Call("nf4_table"),), Parts({"the table": torch.tensor(PUBLISHED)}, wrong))
@@ -80,7 +82,8 @@ def apart(x: Tensor, table: Tensor, by: By) -> Tensor:
     for low, high in zip(table[:-1].tolist(), table[1:].tolist(), strict=True):
         middle, gap = (low + high) / 2, (high - low) * 0.05
         place = rows / scales
-        rows = torch.where((place - middle).abs() < gap, (middle + torch.where(place < middle, -gap, gap)) * scales, rows)
+        rows = torch.where((place - middle).abs() < gap, (middle + torch.where(place < middle, -gap, gap)) * scales,
+                           rows)
     return rows.float().reshape(x.shape)
 
 
@@ -101,19 +104,23 @@ def codes_case(group: str, x: Tensor, table: Tensor, by: By) -> Case:
     wrong: list[Mistake] = [
         ("lower-neighbour", lambda: made(torch.bucketize(places, table, right=True) - 1),
          "The value below was taken (the floor of the index), not the nearer of the two neighbours."),
-        ("upper-neighbour", lambda: made(torch.bucketize(places, table)), "The value above was taken, not the nearer one."),
+        ("upper-neighbour", lambda: made(torch.bucketize(places, table)),
+         "The value above was taken, not the nearer one."),
         ("index-by-arithmetic", lambda: made(((places + 1) / 2 * last).round()),
          "The index was computed as if the values were evenly spaced. They are not: compare with the table."),
         ("index-by-arithmetic", lambda: made(((places + 1) / 2 * last).floor()),
          "The index was computed as if the values were evenly spaced. They are not: compare with the table."),
         ("not-divided-by-absmax", lambda: made((rows[..., None] - table).abs().argmin(-1)),
          "The numbers were not divided by their scale before the table was searched."),
-        ("largest-not-absolute", lambda: [(rows[..., None] / rows.amax(1, keepdim=True)[..., None] - table).abs().argmin(
-            -1).reshape(x.shape), rows.amax(1, keepdim=True)], "The scale is the largest number; take the largest |x|."),
+        ("largest-not-absolute",
+         lambda: [(rows[..., None] / rows.amax(1, keepdim=True)[..., None] - table).abs().argmin(
+            -1).reshape(x.shape), rows.amax(1, keepdim=True)],
+            "The scale is the largest number; take the largest |x|."),
     ]
     if by != "tensor":
         wrong.append(("scale-per-tensor", whole, "One scale was used for the whole tensor; each group has its own."))
-    return Case(CODES, group, (Call("table_codes", (x, table, by)),), Parts({"codes": codes, "scales": scales}, wrong))
+    return Case(CODES, group, (Call("table_codes", (x, table, by)),),
+                Parts({"codes": codes, "scales": scales}, wrong))
 
 
 def double_by_hand(scales: Tensor, block: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -153,8 +160,10 @@ def double_case(group: str, generator: torch.Generator, count: int, block: int) 
          f"The mean was not taken off: all codes are positive. {signed}"),
         ("offset-is-the-smallest", lambda: flat(odd_symmetric(row - least, 8, block), least),
          f"The smallest scale was taken off; take the mean. {signed}"),
-        ("offset-of-each-block", lambda: flat(odd_symmetric(rows.float() - rows.float().mean(1, keepdim=True), 8, "channel"),
-                                              offset), "Each block had its own mean taken off; there is one offset, for all."),
+        ("offset-of-each-block",
+         lambda: flat(odd_symmetric(rows.float() - rows.float().mean(1, keepdim=True), 8, "channel"),
+                                              offset), "Each block had its own mean taken off; there is one "
+                                                       "offset, for all."),
         ("one-step-for-all", lambda: flat(odd_symmetric(row - offset, 8, "tensor"), offset),
          "One step was used for all scales; each block has its own."),
         ("truncates", lambda: flat(odd_symmetric(row - offset, 8, block, integer=torch.trunc), offset),
@@ -178,7 +187,8 @@ def cases(seed: int) -> list[Case]:
     empty[0, 4:] = 0
     return [
         table_case(VALUES),
-        codes_case(NF4, numbers(2, 24, nf4, 8), nf4, 8), codes_case(NF4, numbers(3, 16, nf4, "channel"), nf4, "channel"),
+        codes_case(NF4, numbers(2, 24, nf4, 8), nf4, 8),
+        codes_case(NF4, numbers(3, 16, nf4, "channel"), nf4, "channel"),
         codes_case(OTHER, numbers(2, 12, uneven, 6), uneven, 6), codes_case(OTHER, empty, nf4, 4),
         double_case(ONE, generator, 8, 8), double_case(MANY, generator, 24, 4),
     ]
