@@ -1,7 +1,7 @@
 """Speculative decoding against plain cached decoding, on the shipped pair and on `wide`: speculative.json.
 
-    python -m benchmarks.speculative             everything, about six minutes
-    python -m benchmarks.speculative passes      one part: passes, bf16, fp32, plain, pair, drafts
+    python -m benchmarks.speculative             everything, about seven minutes
+    python -m benchmarks.speculative passes      one part: passes, bf16, fp32, plain, pair, drafts, small
 
 CPU seconds on one thread. Both sides run on the same session, with the same settings, and draw with the same
 functions; they take turns in one process. A speed-up is taken within each round; the median, the smallest and the
@@ -183,8 +183,8 @@ def measured(part: str) -> Values:
                 f"{name}_predicted_costs": speculative.speedup(alpha, gamma, cost, found[gamma + 1] / found[1])}
             if mode == "greedy":
                 values[f"{name}_same"] = same[gamma] / (ROUNDS * NEW * len(texts))
-            print(name, *(f"{key.removeprefix(name + '_')} {values[key]:.3f}" for key in values if key.startswith(name + "_")),
-                  flush=True)
+            told = {key.removeprefix(f"{name}_"): value for key, value in values.items() if key.startswith(f"{name}_")}
+            print(name, *(f"{key} {value:.3f}" for key, value in told.items()), flush=True)
     return values
 
 
@@ -196,21 +196,52 @@ def drafts() -> Values:
         return speculative.ModelDraft(speculative.EarlyExit(Session(lm), layers), temperature)
 
     made = {"model": lambda temperature: speculative.ModelDraft(Session("draft"), temperature),
-            "lookup": lambda temperature: speculative.LookupDraft(3, lm.vocab_size),
-            **{f"exit{layers}": lambda temperature, layers=layers: exiting(layers, temperature) for layers in (1, 2, 3)}}
+            "lookup": lambda temperature: speculative.LookupDraft(3, lm.vocab_size)}
+    for layers in (1, 2, 3):
+        made[f"exit{layers}"] = lambda temperature, layers=layers: exiting(layers, temperature)
     for mode, temperature in MODES.items():
         for name, draft in made.items():
             with Gains() as gains:
                 for seed, prompt in enumerate(prompts(lm)):
-                    speculative.generate(Session(lm), draft(temperature), [prompt], 2 * NEW, gamma, Dice(seed), temperature)
+                    speculative.generate(
+                        Session(lm), draft(temperature), [prompt], 2 * NEW, gamma, Dice(seed), temperature)
             values |= {f"draft_{name}_{mode}_alpha": gains.alpha(gamma),
                        f"draft_{name}_{mode}_tokens": statistics.fmean(gains.tokens)}
             print(name, mode, round(gains.alpha(gamma), 3), round(statistics.fmean(gains.tokens), 2), flush=True)
     return values
 
 
+def small() -> Values:
+    """The lab's own sessions on `target`, T = 0: where Python and a costly draft eat up what drafting saves."""
+    lm, little, values = models.load("target"), models.load("draft"), {}
+    texts = prompts(lm)
+    made = {"model": lambda: speculative.ModelDraft(Session(little), 0.0),
+            "exit2": lambda: speculative.ModelDraft(speculative.EarlyExit(Session(lm), 2), 0.0),
+            "exit3": lambda: speculative.ModelDraft(speculative.EarlyExit(Session(lm), 3), 0.0),
+            "lookup": lambda: speculative.LookupDraft(3, lm.vocab_size)}
+
+    def plain() -> None:
+        for text in texts:
+            target, step = Session(lm), text
+            for _ in range(NEW):
+                step = target.feed([step])[0, -1:].argmax(-1).tolist()
+
+    def fast(make: Callable, gamma: int) -> None:
+        for text in texts:
+            speculative.generate(Session(lm), make(), [text], NEW, gamma, Dice(0), temperature=0.0)
+
+    for name, make in made.items():
+        for gamma in (2, 4, 8):
+            found = [seconds(plain) / seconds(lambda: fast(make, gamma)) for _ in range(ROUNDS)]
+            key = f"small_{name}_{gamma}"
+            values |= {f"{key}_speed": statistics.median(found), f"{key}_low": min(found), f"{key}_high": max(found)}
+            print(key, round(values[f"{key}_speed"], 2), flush=True)
+    return values
+
+
 PARTS: dict[str, Callable[[], Values]] = {
-    "passes": passes, **{part: lambda part=part: measured(part) for part in MODELS}, "drafts": drafts}
+    "passes": passes, **{part: lambda part=part: measured(part) for part in MODELS}, "drafts": drafts,
+    "small": small}
 
 
 def main(names: list[str]) -> None:

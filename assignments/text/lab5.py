@@ -127,7 +127,7 @@ generator = torch.Generator().manual_seed(3)
 P1, P2, P3 = (torch.rand(shape, generator=generator).pow(2) for shape in ((3,), (3, 3), (3, 3, 3)))
 Q1, Q2 = (torch.rand(shape, generator=generator).pow(2) for shape in ((3,), (3, 3)))
 P1, P2, P3, Q1, Q2 = (one / one.sum(-1, keepdim=True) for one in (P1, P2, P3, Q1, Q2))
-steps = 40
+steps = 16
 grid = (torch.arange(steps) + 0.5) / steps
 uniforms = torch.cartesian_prod(grid, grid, grid)  # for two acceptances and the last draw
 
