@@ -27,7 +27,7 @@ from llmlab.models.train import corpus  # noqa: E402
 COMMAND = "python -m benchmarks.speculative_claims"
 KINDS = ("stories", "arithmetic", "pairs", "records")
 TEXTS, TOKENS = 6, 96
-TOY_P, TOY_Q = (0.45, 0.3, 0.2, 0.05), (0.15, 0.45, 0.35, 0.05)
+TOY_P, TOY_Q = (0.4, 0.3, 0.2, 0.1), (0.2, 0.5, 0.1, 0.2)
 ALPHA, COST = 0.8, 0.1
 BATCHES, CONTEXTS, GAMMA = (1, 16, 64, 128, 256, 512), (128, 2048), 4
 Values = dict[str, float | int | str]

@@ -11,7 +11,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = json.loads((ROOT / "results" / "speculative_claims.json").read_text(encoding="utf-8"))["values"]
-P, Q = (0.45, 0.3, 0.2, 0.05), (0.15, 0.45, 0.35, 0.05)
+P, Q = (0.4, 0.3, 0.2, 0.1), (0.2, 0.5, 0.1, 0.2)
 
 
 def simulated(rule: str, draws: int = 400_000) -> float:
