@@ -172,10 +172,7 @@ class ModelDraft:
     """
 
     def __init__(self, session, temperature: float = 1.0, top_k: int = 0) -> None:
-        raise NotImplementedError(
-            "Lab 5, task speculative.ModelDraft: draft tokens with a smaller model and its cache. Read "
-            "part4/drafts.html#sec-model-draft"
-        )
+        self.session, self.temperature, self.top_k = session, temperature, top_k
 
     def propose(self, rows: list[list[int]], uniforms: Tensor) -> tuple[Tensor, Tensor]:
         """Draft gamma tokens behind each of the texts, one by one: (drafted (B, gamma) int64, q (B, gamma, V)).
@@ -203,10 +200,7 @@ class LookupDraft:
     """
 
     def __init__(self, n: int, vocab_size: int) -> None:
-        raise NotImplementedError(
-            "Lab 5, task speculative.LookupDraft: draft what followed the same tokens earlier in the "
-            "text. Read part4/drafts.html#sec-lookup"
-        )
+        self.n, self.vocab_size = n, vocab_size
 
     def lookup(self, tokens: list[int], gamma: int) -> list[int]:
         """Up to gamma tokens that followed the newest earlier place where the last n tokens stand.
@@ -244,10 +238,7 @@ class EarlyExit:
     """
 
     def __init__(self, stack, layers: int) -> None:
-        raise NotImplementedError(
-            "Lab 5, task speculative.EarlyExit: a draft from the first layers of the model itself. Read "
-            "part4/drafts.html#sec-early-exit"
-        )
+        self.stack, self.layers = stack, layers
 
     def feed(self, rows: list[list[int]]) -> Tensor:
         """Logits (B, T, V) after the first `layers` layers; the others are not run."""
@@ -257,18 +248,12 @@ class EarlyExit:
         )
 
     def lengths(self) -> list[int]:
-        """How many tokens of each sequence are held."""
-        raise NotImplementedError(
-            "Lab 5, task speculative.EarlyExit: a draft from the first layers of the model itself. Read "
-            "part4/drafts.html#sec-early-exit"
-        )
+        """Given: how many tokens of each sequence are held."""
+        return self.stack.lengths()
 
     def truncate(self, lengths: list[int]) -> None:
-        """Keep so many tokens of each sequence and forget the rest."""
-        raise NotImplementedError(
-            "Lab 5, task speculative.EarlyExit: a draft from the first layers of the model itself. Read "
-            "part4/drafts.html#sec-early-exit"
-        )
+        """Given: keep so many tokens of each sequence and forget the rest."""
+        self.stack.truncate(lengths)
 
 
 def generate(target, draft, prompts: list[list[int]], max_new_tokens: int, gamma: int, dice,

@@ -180,9 +180,7 @@ class ModelDraft:
     """
 
     def __init__(self, session, temperature: float = 1.0, top_k: int = 0) -> None:
-        ### BEGIN SOLUTION
         self.session, self.temperature, self.top_k = session, temperature, top_k
-        ### END SOLUTION
 
     def propose(self, rows: list[list[int]], uniforms: Tensor) -> tuple[Tensor, Tensor]:
         """Draft gamma tokens behind each of the texts, one by one: (drafted (B, gamma) int64, q (B, gamma, V)).
@@ -216,9 +214,7 @@ class LookupDraft:
     """
 
     def __init__(self, n: int, vocab_size: int) -> None:
-        ### BEGIN SOLUTION
         self.n, self.vocab_size = n, vocab_size
-        ### END SOLUTION
 
     def lookup(self, tokens: list[int], gamma: int) -> list[int]:
         """Up to gamma tokens that followed the newest earlier place where the last n tokens stand.
@@ -263,9 +259,7 @@ class EarlyExit:
     """
 
     def __init__(self, stack, layers: int) -> None:
-        ### BEGIN SOLUTION
         self.stack, self.layers = stack, layers
-        ### END SOLUTION
 
     def feed(self, rows: list[list[int]]) -> Tensor:
         """Logits (B, T, V) after the first `layers` layers; the others are not run."""
@@ -277,16 +271,12 @@ class EarlyExit:
         ### END SOLUTION
 
     def lengths(self) -> list[int]:
-        """How many tokens of each sequence are held."""
-        ### BEGIN SOLUTION
+        """Given: how many tokens of each sequence are held."""
         return self.stack.lengths()
-        ### END SOLUTION
 
     def truncate(self, lengths: list[int]) -> None:
-        """Keep so many tokens of each sequence and forget the rest."""
-        ### BEGIN SOLUTION
+        """Given: keep so many tokens of each sequence and forget the rest."""
         self.stack.truncate(lengths)
-        ### END SOLUTION
 
 
 def generate(target, draft, prompts: list[list[int]], max_new_tokens: int, gamma: int, dice,
