@@ -4,12 +4,13 @@
 
 Writes results/quantization.json. For every scheme: bits of a weight of the layers with the scales counted, bits of a
 number of the whole file (embedding and norms at 16 bits) and its size, then against the unquantized model: perplexity
-ratio, divergence, agreement of the next token. Nothing is timed: see benchmarks/packed_matmul.py.
+ratio, divergence, agreement of the next token. Nothing is timed: see benchmarks/quantization_speed.py.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from benchmarks import schemes
+from benchmarks import scheme_table, schemes
 from benchmarks.record import write
 from benchmarks.schemes import calibration
 from llmlab import models
@@ -28,7 +29,7 @@ COMMAND = "python -m benchmarks.quantization"
 ROWS, CALIBRATION, SEARCHED, WIDTH = 96, 32, 4, 128
 """Rows of validation text measured; rows of training text for Hessians; of these, for AWQ's search; tokens of each."""
 FACTOR = 100
-"""By how much four channels of the activations in front of every attention and MLP are larger in the W8A8 comparison."""
+"""By how much four channels of the inputs of every attention and MLP are larger in the model with loud activations."""
 SHARE = 0.02
 """Share of the columns that keep 16 bits where AWQ is compared with keeping them."""
 Values = dict[str, float | int | str]
@@ -61,6 +62,10 @@ def logits(lm: models.LM, ids: Tensor) -> Tensor:
     return torch.cat([lm.logits(part) for part in ids.split(8)])
 
 
+def say(what: str, found: Values) -> None:
+    print(what + "  " + "  ".join(f"{key} {value:.5g}" for key, value in found.items()), flush=True)
+
+
 def file_size(lm: models.LM, bits: float) -> tuple[float, float]:
     """Bits of a number of the whole file, and its megabytes: what is not in the layers' matrices takes 16 bits."""
     every = sum(p.numel() for p in lm.model.parameters())
@@ -89,7 +94,7 @@ def weight_only(name: str, lm: models.LM, judge: Judge, calibrating: Tensor) -> 
         values |= {f"bits_{key}": bits, f"file_bits_{key}": whole, f"mb_{key}": megabytes}
         if key == "int4_32":
             values[f"{name}_int4_32_noise"] = judge.noise(quantized)
-        print(f"{name:8} {key:16} {bits:6.3f} bits  " + "  ".join(f"{k} {v:.5g}" for k, v in found.items()), flush=True)
+        say(f"{name:8} {key:16} {bits:6.3f} bits", found)
     return values
 
 
@@ -107,7 +112,7 @@ def with_loud_inputs(lm: models.LM, judge: Judge, calibrating: Tensor) -> Values
         values |= {f"loud_{key}_{what}": number for what, number in found.items()}
         if key.startswith("kept"):
             values[f"bits_{key}"] = bits
-        print(f"loud     {key:16} {bits:6.3f} bits  " + "  ".join(f"{k} {v:.5g}" for k, v in found.items()), flush=True)
+        say(f"loud     {key:16} {bits:6.3f} bits", found)
     return values
 
 
@@ -136,9 +141,10 @@ def both_sides(name: str, lm: models.LM, judge: Judge, calibrating: Tensor) -> V
     for key, (model, product) in runs.items():
         found = judge.of(changed(model, {}, product))
         values |= {f"{name}_w8a8_{key}_{what}": number for what, number in found.items()}
-        print(f"{name:8} w8a8 {key:16} " + "  ".join(f"{k} {v:.5g}" for k, v in found.items()), flush=True)
+        say(f"{name:8} w8a8 {key:16}", found)
     columns = [float((x.abs() > 6).any(0).float().mean()) for x in flows.values()]
-    return values | {f"{name}_outlier_columns": sum(columns) / len(columns), f"{name}_outlier_columns_most": max(columns)}
+    mean = sum(columns) / len(columns)
+    return values | {f"{name}_outlier_columns": mean, f"{name}_outlier_columns_most": max(columns)}
 
 
 def same_function(judge: Judge, lm: models.LM) -> float:
@@ -165,7 +171,10 @@ def main() -> None:
     values |= with_loud_inputs(loud, judge, calibrating)
     for name, lm in (("target", target), ("loud", loud)):
         values |= both_sides(name, lm, judge, calibrating)
-    write("quantization", COMMAND, values)
+    path = write("quantization", COMMAND, values | scheme_table.losses(values))
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    kept["tables"] = {"schemes": scheme_table.table(kept["values"])}
+    path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
