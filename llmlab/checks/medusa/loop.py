@@ -1,4 +1,4 @@
-"""Checks of generate: the tokens of greedy decoding, in as few passes as the heads allow, and which columns are kept."""
+"""Checks of generate: the tokens of greedy decoding, in as few passes as the heads allow, and the columns kept."""
 
 from __future__ import annotations
 
@@ -77,22 +77,28 @@ def columns(stage: Stage, events: Sequence[Event]) -> Verdict:
         if not number:
             return Verdict(False, f"The prompt's columns must all be in the cache ({said}).", *shown)
         if set(right) < set(have):
-            return Verdict(False, "Rows of rejected branches stayed in the cache, and later tokens saw them. Keep the "
-                                  f"past and the path's nodes only ({said}).", *shown, "rejected-rows-kept")  # fmt: skip
+            return Verdict(False, "Rows of rejected branches stayed in the cache, and later tokens saw them. "
+                                  "Keep the "
+                                  f"past and the path's nodes only "
+                                  f"({said}).", *shown, "rejected-rows-kept")  # fmt: skip
         if last == list(range(len(path))):
-            return Verdict(False, "The cache was cut to the right length, but it kept the tree's first rows, not those "
+            return Verdict(False, "The cache was cut to the right length, but it kept the tree's first rows, "
+                                  "not those "
                                   f"of the path. A path's nodes lie scattered: past + node for each ({said}).",
                            *shown, "keeps-the-first-rows")  # fmt: skip
         if set(have) < set(right):
             return Verdict(False, "Rows of accepted tokens are missing in the cache. Keep the past and every node of "
                                   f"the path, the root too ({said}).", *shown, "accepted-rows-dropped")  # fmt: skip
         if set(have) == set(right):
-            return Verdict(False, f"The right columns were kept, in another order ({said}).", *shown, "columns-shuffled")
+            return Verdict(False, f"The right columns were kept, in another order "
+                                  f"({said}).", *shown, "columns-shuffled")
         if sorted(path) == sorted(c.node + 1 for c in have if c.number == number) or number and not all(
             c in have for c in right if not c.number
         ):
-            return Verdict(False, "The columns that were kept are numbers of nodes, without the past before them: node "
-                                  f"i of the tree is column past + i ({said}).", *shown, "node-is-not-a-column")  # fmt: skip
+            return Verdict(False, "The columns that were kept are numbers of nodes, without the past before "
+                                  "them: node "
+                                  f"i of the tree is column past + i "
+                                  f"({said}).", *shown, "node-is-not-a-column")  # fmt: skip
         return Verdict(False, f"Other columns were kept ({said}).", *shown)
     return PASS
 
@@ -121,7 +127,8 @@ def tokens(stage: Stage, value: object) -> Verdict:
     """Whether this is the greedy text, or that of a known mistake."""
     right = stage.text[: stage.n]
     if not isinstance(value, tuple | list) or len(value) != 2:
-        return Verdict(False, "Return two lists: the new tokens, and how many each pass gave.", str(right), show(value))
+        return Verdict(False, "Return two lists: the new tokens, and how many each pass "
+                              "gave.", str(right), show(value))
     got = whole(value[0])
     if got == right:
         return PASS
@@ -133,10 +140,11 @@ def tokens(stage: Stage, value: object) -> Verdict:
         return Verdict(False, "The tokens should be a list of ints.", str(right), show(value[0]))
     at = next((i for i, (a, b) in enumerate(zip(right, got, strict=False)) if a != b), min(len(right), len(got)))
     said = f"the first difference is new token {at}"
-    drafted = at > 0 and at < len(got) and any(
-        got[at] == order[0] for j in range(max(0, at - 4), at) for order in stage.offered[j][at - 1 - j : at - j])  # fmt: skip
+    guesses = [stage.offered[j][at - 1 - j][0] for j in range(max(0, at - len(stage.tops)), at)]
+    drafted = at < len(got) and got[at] in guesses
     if drafted:
-        return Verdict(False, "A token that a head guessed was written although the target chooses another one. A head's "
+        return Verdict(False, "A token that a head guessed was written although the target chooses another one. "
+                              "A head's "
                               f"guess counts only if it is the target's choice after its parent ({said}).",
                        str(right), show(value[0]), "draft-not-verified")  # fmt: skip
     return Verdict(False, f"This is not the text of greedy decoding: {said}.", str(right), show(value[0]))
@@ -148,17 +156,20 @@ def passes(stage: Stage, value: Sequence, events: Sequence[Event]) -> Verdict:
     made = len(embedded(events)) - 1
     shown = f"{len(right)} passes over a tree, giving {right}", f"{made} passes, giving {show(value[1])}"
     if got != right and got == stage.sizes(lambda at, size: at + 1):
-        return Verdict(False, "The heads read the row of the root. They read the row of the path's last node, the one "
+        return Verdict(False, "The heads read the row of the root. They read the row of the path's last node, "
+                              "the one "
                               "that chose the next root.", *shown, "heads-read-the-root")  # fmt: skip
     if made > len(right):
         if got is not None and set(got) == {1}:
             return Verdict(False, "The tokens are right, but every pass gave one: no candidate was ever accepted.",
                            *shown, "never-accepts")  # fmt: skip
-        return Verdict(False, "The tokens are right, but more passes were made than these heads need. Do they read the "
+        return Verdict(False, "The tokens are right, but more passes were made than these heads need. Do they "
+                              "read the "
                               "row that chose the root? Do the tree's depths have the right heads?", *shown,
                        "too-many-passes")  # fmt: skip
     if made == len(right) and got == [size - 1 for size in right]:
-        return Verdict(False, "A pass gives its accepted candidates and the bonus token: one was left out of the count.",
+        return Verdict(False, "A pass gives its accepted candidates and the bonus token: one was left out of "
+                              "the count.",
                        *shown, "bonus-not-counted")  # fmt: skip
     if got != right:
         return Verdict(False, "The tokens are right; the second list should say how many each pass over a tree gave.",
@@ -186,7 +197,8 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
 def written(group: str, stage: Stage) -> Case:
     """One call of generate."""
     args = (stage.tiny.remote(), cache_of(stage.tiny), stage.heads, torch.tensor(stage.prompt), stage.n, stage.tops)
-    shown = f"generate(model, cache, {len(stage.heads)} heads, prompt of {len(stage.prompt)} tokens, {stage.n}, {stage.tops})"
+    sizes = f"{len(stage.heads)} heads, prompt of {len(stage.prompt)} tokens, {stage.n}, {stage.tops}"
+    shown = f"generate(model, cache, {sizes})"
     return Case(TASK, group, (Call("generate", args),), stage, shown)
 
 

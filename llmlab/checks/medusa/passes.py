@@ -101,7 +101,8 @@ RULES = {
         "All nodes got the root's position. A child stands one place behind its parent.",
         place=lambda past, index, depth: past),
     "tree-as-plain-text": Rule(
-        "The tree was run as if it were one text: each node saw all nodes before it, at positions counted one by one.",
+        "The tree was run as if it were one text: each node saw all nodes before it, at positions counted one "
+        "by one.",
         place=lambda past, index, depth: past + index, sees=SEES["siblings-attend"][0]),
     **{name: Rule(words, sees=sees) for name, (sees, words) in SEES.items() if name != "mask-inverted"},
     "mask-hides-past": Rule("The past was hidden. Every node sees all of it.", sees_past=lambda c, i: False),
@@ -157,9 +158,11 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
     sizes = embedded(events)
     if sizes != [(1, len(given[2]))]:
         shown = ", ".join(f"{rows}x{columns}" for rows, columns in sizes[:6])
-        return Verdict(False, f"The rows are right, but {len(sizes)} passes were made ({shown}). The point of a tree is "
+        return Verdict(False, f"The rows are right, but {len(sizes)} passes were made ({shown}). The point of a "
+                              f"tree is "
                               f"that one pass of {len(given[2])} rows checks every path.",
-                       f"one pass of {len(given[2])} rows", f"{len(sizes)} passes", "a-pass-for-each-path")  # fmt: skip
+                       f"one pass of {len(given[2])} "
+                       f"rows", f"{len(sizes)} passes", "a-pass-for-each-path")  # fmt: skip
     return mutation(outputs[-1])
 
 

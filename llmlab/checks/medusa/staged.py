@@ -1,4 +1,4 @@
-"""A tiny target with heads made to be right and wrong where the check wants it. What the loop must give is then known.
+"""A tiny target with heads made to be right and wrong where the check wants it: what the loop must give is known.
 
 The heads are solved for, not trained: one matrix has room for as many rows of x as it has columns, so that at each
 of the few positions of a continuation it can be told what to say.

@@ -208,7 +208,8 @@ def wrong_paths(tokens: Sequence[int], parents: Parents, choices: Sequence[int])
     deepest = max(paths, key=len)
     return {
         "counts-matches-behind-a-miss": (most[: count + 1],
-                                         "The path with the most matches was taken, also matches behind a miss. After "
+                                         "The path with the most matches was taken, also matches behind a miss. "
+                                         "After "
                                          "a miss the target has read another text: what follows does not count."),
         "longest-not-best": (prefix, "The path with the most matches was chosen, and then cut at its first miss. The "
                                      "best path is the one with the most matches *before* its first miss."),
@@ -240,7 +241,8 @@ def judge_path(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -
 def path_case(group: str, tokens: Sequence[int], parents: Parents, choices: Sequence[int]) -> Case:
     """One call of best_path."""
     expect = best(tokens, parents, choices), wrong_paths(tokens, parents, choices)
-    return Case(BEST, group, (Call("best_path", (torch.tensor(tokens), list(parents), torch.tensor(choices))),), expect)
+    call = Call("best_path", (torch.tensor(tokens), list(parents), torch.tensor(choices)))
+    return Case(BEST, group, (call,), expect)
 
 
 def drawn_path(group: str, generator: torch.Generator, parents: Parents) -> Case:
@@ -272,7 +274,8 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
 def cases(seed: int) -> list[Case]:
     """Cases of this file's tasks."""
     generator = torch.Generator().manual_seed(92_000 + seed)
-    made = [tree_case(generator, *shape) for shape in ((2, 9, (2,)), (3, 8, (3, 2)), (3, 7, (2, 1, 2)), (2, 5, (1, 1)))]
+    shapes = ((2, 9, (2,)), (3, 8, (3, 2)), (3, 7, (2, 1, 2)), (2, 5, (1, 1)))
+    made = [tree_case(generator, *shape) for shape in shapes]
     rows = torch.zeros(2, 4)
     for tops, names in (((2, 0), "0"), ((-1,), "-1"), ((1, 1, 1), "3")):
         made.append(Case(TREE, INVALID, (Call("candidate_tree", (1, rows, tops)),), Refuse(names)))

@@ -87,7 +87,8 @@ def output_case(p: Tensor, q: Tensor, epsilon: float, delta: float) -> Case:
     left = (p - q).double().clamp(min=0)
     wrong = {
         "accepts-everything": (q, "This is q: every draft was accepted."),
-        "pretends-to-be-lossless": (p, "This is p. It would be, if the rule were lossless. Follow the draft: accepted "
+        "pretends-to-be-lossless": (p, "This is p. It would be, if the rule were lossless. Follow the draft: "
+                                       "accepted "
                                        "it stays, whatever p says."),
         "rejected-mass-lost": (stays.float(), "The result does not add up to 1: a rejected draft is replaced by a "
                                               "token drawn from p."),
