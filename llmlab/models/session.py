@@ -1,8 +1,8 @@
 """A model together with the cache of its sequences: tokens in, logits out, and tokens taken back.
 
-`Session` is what the loop of speculative decoding runs on. Sequences may have different lengths, and each is cut to a
-length of its own: padding and holes in the cache are masked. It does not sample, and it is not the fastest decoder
-(`llmlab.models.lean` is).
+`Session` is what the loop of speculative decoding runs on. Sequences may have different lengths, and each
+is cut to a length of its own: padding and holes in the cache are masked. It does not sample, and it is
+not the fastest decoder (`llmlab.models.lean` is).
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ class Dice:
 class Session:
     """A Llama and its cache for `batch` sequences.
 
-    `model`: a name or path for `llmlab.models.load`, an LM, or a Llama. Facts: `vocab_size`, `n_layers`. Counts since
-    the last reset to 0: `passes` (calls of feed or embed) and `tokens` (tokens that went through them).
+    `model`: a name or path for `llmlab.models.load`, an LM, or a Llama. Facts: `vocab_size`, `n_layers`.
+    Counts since the last reset to 0: `passes` (calls of feed or embed) and `tokens` (tokens that went
+    through them).
 
     >>> session = Session("draft", batch=2)
     >>> session.feed([[5, 6, 7], [8]]).shape, session.lengths()
@@ -47,8 +48,9 @@ class Session:
     (torch.Size([2, 1, 2048]), [2, 2], 2)
     """
 
-    def __init__(self, model: str | Path | LM | Llama = "target", batch: int = 1,
-                 dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, model: str | Path | LM | Llama = "target", batch: int = 1, dtype: torch.dtype = torch.float32
+    ) -> None:
         if isinstance(model, str | Path):
             model = load(model, dtype)
         inner = model.model if isinstance(model, LM) else model
@@ -63,10 +65,10 @@ class Session:
 
     @torch.no_grad()
     def feed(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Logits (B, T, V) after each new token. rows: B lists of at least one token; T is the longest one's length.
+        """Logits (B, T, V) after each new token. rows: B lists of at least one token; T is the longest's.
 
-        Shorter rows stand at the right end: [:, -1] belongs to the last token of every row. Raises ValueError, naming
-        what does not fit.
+        Shorter rows stand at the right end: [:, -1] belongs to the last token of every row. Raises
+        ValueError, naming what does not fit.
         """
         x = self.embed(rows)
         for index in range(self.n_layers):
@@ -81,7 +83,9 @@ class Session:
     def truncate(self, lengths: Sequence[int]) -> None:
         """Keep the first lengths[b] tokens of sequence b. Raises ValueError if one holds fewer."""
         held = self.lengths()
-        if len(lengths) != len(held) or any(not 0 <= n <= have for n, have in zip(lengths, held, strict=True)):
+        if len(lengths) != len(held) or any(
+            not 0 <= n <= have for n, have in zip(lengths, held, strict=True)
+        ):
             raise ValueError(f"cannot cut sequences of {held} tokens to {list(lengths)}")
         cache = self._cache
         cache.mask = cache.mask & (cache.mask.long().cumsum(1) <= torch.tensor(lengths)[:, None])
@@ -94,13 +98,17 @@ class Session:
         """x (B, T, D): the vectors of new tokens, which every layer that is run will add to its cache."""
         self._commit()
         if not rows or not all(rows):
-            raise ValueError(f"feed at least one token of each sequence, got rows of {[len(row) for row in rows]}")
+            raise ValueError(
+                f"feed at least one token of each sequence, got rows of {[len(row) for row in rows]}"
+            )
         past, size = self._cache.length, max(map(len, rows))
         if len(rows) != len(self._cache.mask):
             raise ValueError(f"this session has {len(self._cache.mask)} sequences, got {len(rows)} rows")
         ids = torch.tensor([[0] * (size - len(row)) + list(row) for row in rows])
         if int(ids.min()) < 0 or int(ids.max()) >= self.vocab_size:
-            raise ValueError(f"token ids lie in 0..{self.vocab_size - 1}, got {int(ids.min())} to {int(ids.max())}")
+            raise ValueError(
+                f"token ids lie in 0..{self.vocab_size - 1}, got {int(ids.min())} to {int(ids.max())}"
+            )
         real = torch.tensor([[False] * (size - len(row)) + [True] * len(row) for row in rows])
         seen = torch.cat([self._cache.mask, real], 1)  # (B, S)
         x, config = self._model.model.embed_tokens(ids), self._model.config
@@ -117,7 +125,7 @@ class Session:
 
     @torch.no_grad()
     def layer(self, index: int, x: Tensor) -> Tensor:
-        """One layer over the tokens of the last `embed`, with the past from its cache. Returns x (B, T, D)."""
+        """One layer over the tokens of the last `embed`, with the past from its cache: x (B, T, D)."""
         if self._pass is None or not 0 <= index < self.n_layers:
             raise ValueError(f"call embed first, then layers 0 to {self.n_layers - 1}; got layer {index}")
         _, rope, allowed = self._pass
@@ -133,4 +141,3 @@ class Session:
         if self._pass is not None:
             self._cache.advance(self._pass[0])
             self._pass = None
-

@@ -13,8 +13,10 @@ import torch
 from llmlab.grading import variants
 
 FOLDER = Path(__file__).resolve().parents[2] / "book" / "_data"
-DATA, REFERENCE = (json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-                   for name in ("speculative", "speculative_reference"))
+DATA, REFERENCE = (
+    json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    for name in ("speculative", "speculative_reference")
+)
 
 
 def maker() -> types.ModuleType:
@@ -32,7 +34,9 @@ def solved() -> types.ModuleType:
 
 def test_the_files_are_what_the_script_makes():
     made = json.loads(json.dumps([maker().make(), maker().reference()]))
-    assert made == [{key: DATA[key] for key in ("stories", "curve")}, REFERENCE], "run python book/_data/make_speculative.py"
+    assert made == [{key: DATA[key] for key in ("stories", "curve")}, REFERENCE], (
+        "run python book/_data/make_speculative.py"
+    )
 
 
 def test_every_step_is_that_of_verify():
@@ -42,10 +46,14 @@ def test_every_step_is_that_of_verify():
         *decisions, last = step["states"]
         assert module.verify(p, q, torch.tensor([step["drafted"]]), u) == [last["gained"]]
         for state in decisions:
-            chance = module.accept_probability(p, torch.nn.functional.pad(q, (0, 0, 0, 1)))[0, state["place"], state["token"]]
+            chance = module.accept_probability(p, torch.nn.functional.pad(q, (0, 0, 0, 1)))[
+                0, state["place"], state["token"]
+            ]
             assert state["chance"] == pytest.approx(float(chance))
         if last["from"] == "residual":
-            assert last["law"] == pytest.approx(module.residual(p[0, last["place"]], q[0, last["place"]]).tolist())
+            assert last["law"] == pytest.approx(
+                module.residual(p[0, last["place"]], q[0, last["place"]]).tolist()
+            )
 
 
 def test_every_curve_is_that_of_speedup():
@@ -55,11 +63,12 @@ def test_every_curve_is_that_of_speedup():
             gamma = point["gamma"]
             assert point["tokens"] == pytest.approx(module.expected_tokens(one["alpha"], gamma))
             assert point["speedup"] == pytest.approx(
-                module.speedup(one["alpha"], gamma, one["cost"], 1 + gamma * one["verify"]))
+                module.speedup(one["alpha"], gamma, one["cost"], 1 + gamma * one["verify"])
+            )
 
 
 def test_the_trace_adds_up():
-    """Each pass follows the one before; what is accepted has u below min(1, p / q), to the digits that are kept."""
+    """Each pass follows the one before; accepted is what has u below min(1, p / q), to the digits kept."""
     seen = set()
     for number, one in enumerate(DATA["trace"]):
         *decisions, last = one["states"]
@@ -75,6 +84,14 @@ def test_the_trace_adds_up():
 
 
 def test_the_stories_show_what_they_are_for():
-    ends = {name: (len(story["states"]), story["states"][-1]["from"]) for name, story in DATA["stories"].items()}
-    assert ends == {"bonus": (3, "target"), "rejected": (3, "residual"), "at once": (2, "residual"), "equal": (3, "target"),
-                    "greedy": (3, "residual"), "lookup": (3, "residual")}
+    ends = {
+        name: (len(story["states"]), story["states"][-1]["from"]) for name, story in DATA["stories"].items()
+    }
+    assert ends == {
+        "bonus": (3, "target"),
+        "rejected": (3, "residual"),
+        "at once": (2, "residual"),
+        "equal": (3, "target"),
+        "greedy": (3, "residual"),
+        "lookup": (3, "residual"),
+    }

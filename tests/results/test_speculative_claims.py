@@ -22,7 +22,12 @@ def simulated(rule: str, draws: int = 400_000) -> float:
     over = (p - q).clamp(min=0)
     instead = torch.multinomial(over, draws, True, generator=dice)
     u = torch.rand(draws, generator=dice, dtype=torch.float64)
-    keep = {"right": u * q[y] < p[y], "drawn": x == y, "top": y == 0, "greedy": torch.zeros(draws, dtype=torch.bool)}[rule]
+    keep = {
+        "right": u * q[y] < p[y],
+        "drawn": x == y,
+        "top": y == 0,
+        "greedy": torch.zeros(draws, dtype=torch.bool),
+    }[rule]
     counts = torch.bincount(torch.where(keep, y, instead), minlength=4) / draws
     return float((counts - p).abs().sum() / 2)
 
@@ -44,11 +49,13 @@ def test_rates_and_formulas():
         assert VALUES[f"speedup_{gamma}"] == pytest.approx(tokens / (gamma * cost + 1))
         assert VALUES[f"lecture_{gamma}"] == pytest.approx(gamma * alpha)
     speeds = [(1 - alpha ** (g + 1)) / (1 - alpha) / (g * cost + 1) for g in range(17)]
-    assert VALUES["best_gamma"] == speeds.index(max(speeds)) and VALUES["speedup_best"] == pytest.approx(max(speeds))
+    assert VALUES["best_gamma"] == speeds.index(max(speeds)) and VALUES["speedup_best"] == pytest.approx(
+        max(speeds)
+    )
 
 
 def test_a_large_batch_of_short_texts_makes_it_a_loss_and_long_texts_do_not():
-    """By the roofline: with weights to read once, 256 x 5 tokens are bound by arithmetic; with long caches they are not."""
+    """By the roofline: 256 x 5 tokens are bound by arithmetic, unless there are long caches to read."""
     assert VALUES["verify_128_1"] == VALUES["verify_128_16"] == VALUES["verify_2048_512"] == 1
     assert VALUES["verify_128_512"] == 5
     assert VALUES["speedup_128_1"] > 2 > 1 > VALUES["speedup_128_256"] > VALUES["speedup_128_512"]

@@ -1,7 +1,7 @@
-"""Checks of EarlyExit: the first layers of a model as a session, on a stack of layers whose every output is known.
+"""Checks of EarlyExit, on a stack of layers whose every output is known.
 
-`Stack` keeps a cache for each layer; the oracle `whole` has none and goes through a text at once. Which layers were run is
-read from the calls that the trusted side saw.
+`Stack` keeps a cache for each layer; the oracle `whole` has none and goes through a text at once. Which
+layers were run is read from the calls that the trusted side saw.
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ __all__ = ["TASKS", "cases", "judge"]
 
 TASK = "speculative.EarlyExit"
 FIRST, CUT = "the first layers and no other", "tokens taken back"
-TASKS = (Task(TASK, "lab5", "a draft from the first layers of the model itself", {FIRST: 2, CUT: 1},
-              "part4/drafts.html#sec-early-exit"),)
+TASKS = (
+    Task(
+        TASK,
+        "lab5",
+        "a draft from the first layers of the model itself",
+        {FIRST: 2, CUT: 1},
+        "part4/drafts.html#sec-early-exit",
+    ),
+)
 WIDTH, VOCAB = 6, 11
 TOLERANCE = 1e-4
 
@@ -59,7 +66,9 @@ class Stack:
     def __init__(self, weights: Weights, batch: int):
         self.weights = weights
         self.texts: list[list[int]] = [[] for _ in range(batch)]
-        self.kept = [[torch.zeros(0, WIDTH, dtype=torch.float64) for _ in range(batch)] for _ in range(weights.layers)]
+        self.kept = [
+            [torch.zeros(0, WIDTH, dtype=torch.float64) for _ in range(batch)] for _ in range(weights.layers)
+        ]
         self.fed = [0] * batch
 
     def embed(self, rows: object) -> Tensor:
@@ -70,8 +79,12 @@ class Stack:
         for text, row in zip(self.texts, rows, strict=True):
             text += row
         self.fed = [len(row) for row in rows]
-        return torch.stack([torch.cat([torch.zeros(size - len(row), WIDTH), self.weights.embedding[row].float()])
-                            for row in rows])
+        return torch.stack(
+            [
+                torch.cat([torch.zeros(size - len(row), WIDTH), self.weights.embedding[row].float()])
+                for row in rows
+            ]
+        )
 
     def layer(self, index: object, x: object) -> Tensor:
         if type(index) is not int or not 0 <= index < self.weights.layers:
@@ -80,8 +93,10 @@ class Stack:
         for b, (text, count) in enumerate(zip(self.texts, self.fed, strict=True)):
             past, new = self.kept[index][b], x[b, x.shape[1] - count :]
             if len(past) != len(text) - count:
-                raise ValueError(f"layer {index} holds {len(past)} tokens of sequence {b}, which has {len(text) - count} before "
-                                 "these: it was left out or run twice")
+                raise ValueError(
+                    f"layer {index} holds {len(past)} tokens of sequence {b}, which has {len(text) - count} "
+                    "before these: it was left out or run twice"
+                )
             self.kept[index][b] = torch.cat([past, new])
             out.append(torch.cat([x[b, : x.shape[1] - count], self.weights.layer(index, past, new)]))
         return torch.stack(out).float()
@@ -94,7 +109,9 @@ class Stack:
 
     def truncate(self, lengths: object) -> None:
         wanted = lists([lengths], "truncate: lengths")[0]
-        if len(wanted) != len(self.texts) or any(n > len(text) for n, text in zip(wanted, self.texts, strict=True)):
+        if len(wanted) != len(self.texts) or any(
+            n > len(text) for n, text in zip(wanted, self.texts, strict=True)
+        ):
             raise ValueError(f"truncate: cannot cut sequences of {self.lengths()} tokens to {wanted[:8]}")
         for b, n in enumerate(wanted):
             del self.texts[b][n:]
@@ -102,8 +119,15 @@ class Stack:
                 layer[b] = layer[b][:n]
 
     def stream(self, x: object) -> Tensor:
-        if not isinstance(x, Tensor) or x.dim() != 3 or x.shape[::2] != (len(self.texts), WIDTH) or x.shape[1] < max(self.fed):
-            raise ValueError(f"x must have shape ({len(self.texts)}, {max(self.fed)}, {WIDTH}), got {show(x)[:80]}")
+        if (
+            not isinstance(x, Tensor)
+            or x.dim() != 3
+            or x.shape[::2] != (len(self.texts), WIDTH)
+            or x.shape[1] < max(self.fed)
+        ):
+            raise ValueError(
+                f"x must have shape ({len(self.texts)}, {max(self.fed)}, {WIDTH}), got {show(x)[:80]}"
+            )
         if not x.is_floating_point() or x.shape[1] > 200:
             raise ValueError(f"x must be floating-point numbers, got {x.dtype} {tuple(x.shape)}")
         return x.double()
@@ -122,8 +146,11 @@ class Story:
         texts: list[list[int]] = [[] for _ in self.events[0][1]]
         told = []
         for cut, given in self.events:
-            texts = [t[:n] for t, n in zip(texts, given, strict=True)] if cut else \
-                [t + row for t, row in zip(texts, given, strict=True)]
+            texts = (
+                [t[:n] for t, n in zip(texts, given, strict=True)]
+                if cut
+                else [t + row for t, row in zip(texts, given, strict=True)]
+            )
             if not cut:
                 told.append(texts)
         return told
@@ -131,8 +158,13 @@ class Story:
     def right(self, order: Sequence[int]) -> list[list[Tensor]]:
         """Logits of the new tokens of each row, for every feed."""
         feeds = [given for cut, given in self.events if not cut]
-        return [[self.weights.whole(text, order)[len(text) - len(row) :] for text, row in zip(texts, rows, strict=True)]
-                for texts, rows in zip(self.fed(), feeds, strict=True)]
+        return [
+            [
+                self.weights.whole(text, order)[len(text) - len(row) :]
+                for text, row in zip(texts, rows, strict=True)
+            ]
+            for texts, rows in zip(self.fed(), feeds, strict=True)
+        ]
 
 
 def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Verdict:
@@ -153,12 +185,23 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
     lengths = value_of(outputs[-1])[0]
     held = [len(text) for text in story.fed()[-1]]
     if (lengths.tolist() if isinstance(lengths, Tensor) else lengths) != held:
-        return Verdict(False, "lengths() should say how many tokens of each sequence are held.", str(held), show(lengths))
-    ran = [event.data["args"][0] if event.data["args"] else event.data["kwargs"].get("index")
-           for event in events if event.data.get("method") == "layer"]
+        return Verdict(
+            False, "lengths() should say how many tokens of each sequence are held.", str(held), show(lengths)
+        )
+    ran = [
+        event.data["args"][0] if event.data["args"] else event.data["kwargs"].get("index")
+        for event in events
+        if event.data.get("method") == "layer"
+    ]
     if set(ran) - set(range(story.layers)):
-        return Verdict(False, f"The logits are right, but layers {sorted(set(ran))} were run where {story.layers} are enough: "
-                              "nothing is saved.", f"layers 0 to {story.layers - 1}", str(sorted(set(ran))), "runs-every-layer")
+        return Verdict(
+            False,
+            f"The logits are right, but layers {sorted(set(ran))} were run where {story.layers} are enough: "
+            "nothing is saved.",
+            f"layers 0 to {story.layers - 1}",
+            str(sorted(set(ran))),
+            "runs-every-layer",
+        )
     return PASS
 
 
@@ -170,7 +213,11 @@ def differs(want: list[Tensor], got: object) -> str:
     if tuple(got.shape) != shape:
         return f"expected shape {shape}, got shape {tuple(got.shape)}"
     for b, row in enumerate(want):
-        said = difference(row, got[b, shape[1] - len(row) :].double(), TOLERANCE) if got.is_floating_point() else str(got.dtype)
+        said = (
+            difference(row, got[b, shape[1] - len(row) :].double(), TOLERANCE)
+            if got.is_floating_point()
+            else str(got.dtype)
+        )
         if said:
             return f"row {b}: {said}"
     return ""
@@ -179,10 +226,20 @@ def differs(want: list[Tensor], got: object) -> str:
 def named(story: Story, number: int, got: object, said: str, want: list[Tensor]) -> Verdict:
     """The verdict on wrong logits."""
     total, n = story.weights.layers, story.layers
-    orders = [("exits-a-layer-late", range(n + 1), f"The logits are those after {n + 1} layers: layers 0 to {n - 1} are {n}."),
-              ("exits-a-layer-early", range(n - 1), f"The logits are those after {n - 1} layers."),
-              ("runs-every-layer", range(total), f"All {total} layers were run. Stop after the first {n}."),
-              ("last-layers-first", range(total - n, total), f"The last {n} layers were run, on the embedding. Take the first.")]
+    orders = [
+        (
+            "exits-a-layer-late",
+            range(n + 1),
+            f"The logits are those after {n + 1} layers: layers 0 to {n - 1} are {n}.",
+        ),
+        ("exits-a-layer-early", range(n - 1), f"The logits are those after {n - 1} layers."),
+        ("runs-every-layer", range(total), f"All {total} layers were run. Stop after the first {n}."),
+        (
+            "last-layers-first",
+            range(total - n, total),
+            f"The last {n} layers were run, on the embedding. Take the first.",
+        ),
+    ]
     for name, order, words in orders:
         if max(order, default=0) < total and not differs(story.right(order)[number], got):
             return Verdict(False, f"{words} ({said})", show(want[0]), show(got), name)
@@ -193,12 +250,26 @@ def story_case(group: str, seed: int, total: int, layers: int, *events: tuple[bo
     """A story on a stack of `total` layers with an exit after `layers`."""
     weights = Weights(seed, total)
     batch = len(events[0][1])
-    stack = Remote("stack", lambda: Stack(weights, batch), ("embed", "layer", "logits", "lengths", "truncate"),
-                   {"n_layers": total, "vocab_size": VOCAB}, 200)
-    steps = (New("exit", "EarlyExit", (stack, layers)),
-             *(Do("exit", "truncate" if cut else "feed", (given,)) for cut, given in events), Do("exit", "lengths"))
+    stack = Remote(
+        "stack",
+        lambda: Stack(weights, batch),
+        ("embed", "layer", "logits", "lengths", "truncate"),
+        {"n_layers": total, "vocab_size": VOCAB},
+        200,
+    )
+    steps = (
+        New("exit", "EarlyExit", (stack, layers)),
+        *(Do("exit", "truncate" if cut else "feed", (given,)) for cut, given in events),
+        Do("exit", "lengths"),
+    )
     told = ", ".join(f"{'truncate' if cut else 'feed'}({given})" for cut, given in events)
-    return Case(TASK, group, steps, Story(weights, layers, events), f"EarlyExit(stack of {total} layers, {layers}): {told}")
+    return Case(
+        TASK,
+        group,
+        steps,
+        Story(weights, layers, events),
+        f"EarlyExit(stack of {total} layers, {layers}): {told}",
+    )
 
 
 def cases(seed: int) -> list[Case]:

@@ -17,22 +17,48 @@ from llmlab.checks.protocol import PASS, Case, Do, Event, New, Output, Task, Ver
 __all__ = ["TASKS", "cases", "judge"]
 
 TASK = "speculative.LookupDraft"
-FOUND, SHORTER, PROPOSED = "the newest earlier place", "shorter n-grams, and none", "filled up, with a one-hot q"
+FOUND, SHORTER, PROPOSED = (
+    "the newest earlier place",
+    "shorter n-grams, and none",
+    "filled up, with a one-hot q",
+)
 TASKS = (
-    Task(TASK, "lab5", "draft what followed the same tokens earlier in the text", {FOUND: 2, SHORTER: 1, PROPOSED: 1},
-         "part4/drafts.html#sec-lookup"),
+    Task(
+        TASK,
+        "lab5",
+        "draft what followed the same tokens earlier in the text",
+        {FOUND: 2, SHORTER: 1, PROPOSED: 1},
+        "part4/drafts.html#sec-lookup",
+    ),
 )
 Rule = Callable[[list[int], int, int], list[int]]
 
 
-def found(tokens: list[int], most: int, gamma: int, *, newest: bool = True, longest: bool = True, least: int = 1,
-          itself: bool = False, with_match: bool = False, over_the_end: bool = False, late: int = 0) -> list[int]:
+def found(
+    tokens: list[int],
+    most: int,
+    gamma: int,
+    *,
+    newest: bool = True,
+    longest: bool = True,
+    least: int = 1,
+    itself: bool = False,
+    with_match: bool = False,
+    over_the_end: bool = False,
+    late: int = 0,
+) -> list[int]:
     """The oracle of lookup. Each argument makes it wrong."""
-    places = [(n, start) for n in range(least, most + 1) for start in range(len(tokens) - n + itself)
-              if start >= 0 and n < len(tokens) + itself and tokens[start : start + n] == tokens[len(tokens) - n :]]
+    places = [
+        (n, start)
+        for n in range(least, most + 1)
+        for start in range(len(tokens) - n + itself)
+        if start >= 0 and n < len(tokens) + itself and tokens[start : start + n] == tokens[len(tokens) - n :]
+    ]
     if not places:
         return []
-    n, start = max(places, key=lambda place: (place[0] if longest else -place[0], place[1] if newest else -place[1]))
+    n, start = max(
+        places, key=lambda place: (place[0] if longest else -place[0], place[1] if newest else -place[1])
+    )
     behind = start if with_match else start + n + late
     if over_the_end:  # goes on in a circle: what is drafted is looked at, too
         text = list(tokens)
@@ -43,14 +69,26 @@ def found(tokens: list[int], most: int, gamma: int, *, newest: bool = True, long
 
 
 RULES: dict[str, tuple[dict, str]] = {
-    "matches-itself": ({"itself": True}, "The last n tokens were found at the end of the text, where they stand: nothing follows "
-                                         "there. Look for an earlier place."),
+    "matches-itself": (
+        {"itself": True},
+        "The last n tokens were found at the end of the text, where they stand: nothing follows "
+        "there. Look for an earlier place.",
+    ),
     "takes-the-oldest": ({"newest": False}, "The first place in the text was taken; take the newest."),
-    "shortest-first": ({"longest": False}, "The shortest match was taken. Look for n tokens first, then for fewer."),
-    "one-token-only": ({"longest": False, "newest": False}, "The shortest match was taken, the oldest of them."),
+    "shortest-first": (
+        {"longest": False},
+        "The shortest match was taken. Look for n tokens first, then for fewer.",
+    ),
+    "one-token-only": (
+        {"longest": False, "newest": False},
+        "The shortest match was taken, the oldest of them.",
+    ),
     "includes-the-match": ({"with_match": True}, "The matched tokens came back. Return what follows them."),
     "one-token-late": ({"late": 1}, "The first token behind the match is missing."),
-    "goes-over-the-end": ({"over_the_end": True}, "The continuation goes on behind the end of the text. It stops there."),
+    "goes-over-the-end": (
+        {"over_the_end": True},
+        "The continuation goes on behind the end of the text. It stops there.",
+    ),
 }
 
 
@@ -68,8 +106,12 @@ class Looked:
         return [found(row, self.n, self.gamma, **rule) for row in self.rows]
 
     def filled(self, **rule) -> Tensor:
-        return torch.tensor([(new + (new or row)[-1:] * self.gamma)[: self.gamma]
-                             for new, row in zip(self.right(**rule), self.rows, strict=True)])
+        return torch.tensor(
+            [
+                (new + (new or row)[-1:] * self.gamma)[: self.gamma]
+                for new, row in zip(self.right(**rule), self.rows, strict=True)
+            ]
+        )
 
 
 def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Verdict:
@@ -118,31 +160,57 @@ def proposal(want: Looked, got: object) -> Verdict:
         for name, (rule, words) in rules_of(want).items():
             if drafted.shape == right.shape and torch.equal(want.filled(**rule), drafted.long()):
                 return Verdict(False, words, show(right), show(drafted), name)
-        return Verdict(False, "Other tokens were drafted: fill up with the last drafted token, or the text's last one.",
-                       show(right), show(drafted))
+        return Verdict(
+            False,
+            "Other tokens were drafted: fill up with the last drafted token, or the text's last one.",
+            show(right),
+            show(drafted),
+        )
     said = difference(q, told)
     if not said:
         return PASS
     if told.shape == q.shape and bool((told == 1 / want.vocab).all()):
-        return Verdict(False, "q is uniform. A draft that always proposes this token has q = 1 there.", show(q), show(told),
-                       "q-not-one-hot")
+        return Verdict(
+            False,
+            "q is uniform. A draft that always proposes this token has q = 1 there.",
+            show(q),
+            show(told),
+            "q-not-one-hot",
+        )
     if told.shape == q.shape and not bool(((told == 0) | (told == 1)).all() and (told.sum(-1) == 1).all()):
-        return Verdict(False, f"q should be 1 for the drafted token and 0 for all others: {said}", show(q), show(told),
-                       "q-not-one-hot")
+        return Verdict(
+            False,
+            f"q should be 1 for the drafted token and 0 for all others: {said}",
+            show(q),
+            show(told),
+            "q-not-one-hot",
+        )
     return Verdict(False, f"q: {said}", show(q), show(told))
 
 
 def lookup_case(group: str, tokens: list[int], n: int, gamma: int, vocab: int = 12) -> Case:
     """One lookup."""
-    return Case(TASK, group, (New("draft", "LookupDraft", (n, vocab)), Do("draft", "lookup", (tokens, gamma))),
-                Looked(n, [tokens], gamma, vocab, False), f"LookupDraft({n}, {vocab}).lookup({tokens}, {gamma})")
+    return Case(
+        TASK,
+        group,
+        (New("draft", "LookupDraft", (n, vocab)), Do("draft", "lookup", (tokens, gamma))),
+        Looked(n, [tokens], gamma, vocab, False),
+        f"LookupDraft({n}, {vocab}).lookup({tokens}, {gamma})",
+    )
 
 
 def propose_case(rows: list[list[int]], n: int, gamma: int, vocab: int = 12) -> Case:
     """One propose."""
-    return Case(TASK, PROPOSED, (New("draft", "LookupDraft", (n, vocab)),
-                                 Do("draft", "propose", (rows, torch.full((len(rows), gamma), 0.5, dtype=torch.float64)))),
-                Looked(n, rows, gamma, vocab, True), f"LookupDraft({n}, {vocab}).propose({rows}, uniforms of {gamma} columns)")
+    return Case(
+        TASK,
+        PROPOSED,
+        (
+            New("draft", "LookupDraft", (n, vocab)),
+            Do("draft", "propose", (rows, torch.full((len(rows), gamma), 0.5, dtype=torch.float64))),
+        ),
+        Looked(n, rows, gamma, vocab, True),
+        f"LookupDraft({n}, {vocab}).propose({rows}, uniforms of {gamma} columns)",
+    )
 
 
 def cases(seed: int) -> list[Case]:

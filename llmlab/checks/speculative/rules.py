@@ -1,7 +1,7 @@
-"""Checks of what one place of the text is made of: distribution, accept_probability, residual, acceptance_rate.
+"""Checks of distribution, accept_probability, residual, acceptance_rate: what one place is made of.
 
-The oracles walk over Python numbers, one row at a time, in float64. Where a mistake is known, its value is computed the
-same way and compared.
+The oracles walk over Python numbers, one row at a time, in float64. Where a mistake is known, its value
+is computed the same way and compared.
 """
 
 from __future__ import annotations
@@ -24,14 +24,34 @@ CHANCE, EMPTY = "min(1, p / q)", "tokens the draft never proposes"
 LEFT, EQUAL = "(p - q)+ renormalised", "p equal to q"
 READ = "part4/speculative.html#sec-"
 TASKS = (
-    Task("speculative.distribution", "lab5", "the distribution that a token is drawn from, for both models", {
-        SHAPED: 2, GREEDY: 1, INVALID: 1}, READ + "processed"),
-    Task("speculative.accept_probability", "lab5", "the probability that a drafted token is accepted", {
-        CHANCE: 2, EMPTY: 1}, READ + "acceptance"),
-    Task("speculative.residual", "lab5", "what to draw from after a rejection", {LEFT: 3, EQUAL: 1},
-         READ + "residual"),
-    Task("speculative.acceptance_rate", "lab5", "how often a drafted token is accepted", {"sum of min(p, q)": 2},
-         READ + "alpha"),
+    Task(
+        "speculative.distribution",
+        "lab5",
+        "the distribution that a token is drawn from, for both models",
+        {SHAPED: 2, GREEDY: 1, INVALID: 1},
+        READ + "processed",
+    ),
+    Task(
+        "speculative.accept_probability",
+        "lab5",
+        "the probability that a drafted token is accepted",
+        {CHANCE: 2, EMPTY: 1},
+        READ + "acceptance",
+    ),
+    Task(
+        "speculative.residual",
+        "lab5",
+        "what to draw from after a rejection",
+        {LEFT: 3, EQUAL: 1},
+        READ + "residual",
+    ),
+    Task(
+        "speculative.acceptance_rate",
+        "lab5",
+        "how often a drafted token is accepted",
+        {"sum of min(p, q)": 2},
+        READ + "alpha",
+    ),
 )
 Row = list[float]
 
@@ -42,7 +62,9 @@ def by_row(rule: Callable[..., Row], *tensors: Tensor) -> Tensor:
     return torch.tensor([rule(*rows) for rows in flat], dtype=tensors[0].dtype).reshape(tensors[0].shape)
 
 
-def shaped(row: Row, temperature: float, top_k: int, *, order: str = "temperature first", renormalise: bool = True) -> Row:
+def shaped(
+    row: Row, temperature: float, top_k: int, *, order: str = "temperature first", renormalise: bool = True
+) -> Row:
     """The oracle of distribution, on one row of logits; the other arguments make it wrong."""
     if temperature == 0:
         return [float(i == row.index(max(row))) for i in range(len(row))]
@@ -78,58 +100,93 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
         return replace(verdict, misconception="divides-by-zero")
     got = last.value if isinstance(last, Returned) else None
     if isinstance(got, Tensor) and got.is_floating_point() and bool(got.isnan().any()):
-        return replace(verdict, message=f"NaN came out of a division by zero: say what holds there. ({verdict.message})",
-                       misconception="divides-by-zero")
+        return replace(
+            verdict,
+            message=f"NaN came out of a division by zero: say what holds there. ({verdict.message})",
+            misconception="divides-by-zero",
+        )
     return verdict
 
 
 def distribution_case(group: str, logits: Tensor, temperature: float, top_k: int) -> Case:
     """One call of distribution."""
+
     def oracle(**wrong) -> Tensor:
         return by_row(lambda row: shaped(row, temperature, top_k, **wrong), logits)
 
     wrong: dict = {
-        "ignores-top-k": (lambda: by_row(lambda row: shaped(row, temperature, 0), logits),
-                          "top_k had no effect: the tokens outside it keep their probability."),
-        "ignores-temperature": (lambda: by_row(lambda row: shaped(row, 1.0, top_k), logits),
-                                "The temperature had no effect."),
-        "truncation-not-renormalised": (lambda: oracle(renormalise=False),
-                                        "What top-k leaves does not sum to 1: take the softmax afterwards."),
+        "ignores-top-k": (
+            lambda: by_row(lambda row: shaped(row, temperature, 0), logits),
+            "top_k had no effect: the tokens outside it keep their probability.",
+        ),
+        "ignores-temperature": (
+            lambda: by_row(lambda row: shaped(row, 1.0, top_k), logits),
+            "The temperature had no effect.",
+        ),
+        "truncation-not-renormalised": (
+            lambda: oracle(renormalise=False),
+            "What top-k leaves does not sum to 1: take the softmax afterwards.",
+        ),
         "returns-logits": (lambda: logits / (temperature or 1.0), "Logits came back. Return probabilities."),
     }
     if temperature:
-        wrong["temperature-multiplies"] = (lambda: by_row(lambda row: shaped(row, 1 / temperature, top_k), logits),
-                                           "The logits were multiplied by T. Divide.")
+        wrong["temperature-multiplies"] = (
+            lambda: by_row(lambda row: shaped(row, 1 / temperature, top_k), logits),
+            "The logits were multiplied by T. Divide.",
+        )
     else:
-        wrong["greedy-not-one-hot"] = (lambda: by_row(lambda row: shaped(row, 1.0, 0), logits),
-                                       "T = 0 left all probabilities: the draw would not be greedy.")
+        wrong["greedy-not-one-hot"] = (
+            lambda: by_row(lambda row: shaped(row, 1.0, 0), logits),
+            "T = 0 left all probabilities: the draw would not be greedy.",
+        )
         wrong["greedy-shares-ties"] = (
             lambda: by_row(lambda row: [float(x == max(row)) / row.count(max(row)) for x in row], logits),
-            "Equal logits shared the probability at T = 0. The first one gets all of it.")
-    return Case("speculative.distribution", group, (Call("distribution", (logits, temperature, top_k)),),
-                Expect(oracle(), wrong))
+            "Equal logits shared the probability at T = 0. The first one gets all of it.",
+        )
+    return Case(
+        "speculative.distribution",
+        group,
+        (Call("distribution", (logits, temperature, top_k)),),
+        Expect(oracle(), wrong),
+    )
 
 
 def chance_case(group: str, p: Tensor, q: Tensor) -> Case:
     """One call of accept_probability."""
     wrong: Wrong = {
-        "ratio-upside-down": (lambda: by_row(chance, q, p), "That is min(1, q / p). The target's p is above."),
-        "not-capped": (lambda: by_row(lambda a, b: [ratio(x, y) if y else 1.0 for x, y in zip(a, b, strict=True)], p, q),
-                       "A probability above 1 came out: the ratio is capped at 1."),
-        "accepts-if-equal": (lambda: (p == q).to(p.dtype), "Accepted if p = q: that is the lecture's rule. Accept with "
-                                                           "probability min(1, p / q)."),
-        "accepts-only-what-the-target-prefers": (lambda: (p >= q).to(p.dtype),
-                                                 "1 where p >= q and 0 elsewhere: below q the token is accepted with p / q."),
-        "refuses-what-was-not-drafted": (lambda: torch.where(q > 0, by_row(chance, p, q), 0.0),
-                                         "A token of q = 0 got 0: min(1, p / q) is 1 there."),
+        "ratio-upside-down": (
+            lambda: by_row(chance, q, p),
+            "That is min(1, q / p). The target's p is above.",
+        ),
+        "not-capped": (
+            lambda: by_row(lambda a, b: [ratio(x, y) if y else 1.0 for x, y in zip(a, b, strict=True)], p, q),
+            "A probability above 1 came out: the ratio is capped at 1.",
+        ),
+        "accepts-if-equal": (
+            lambda: (p == q).to(p.dtype),
+            "Accepted if p = q: that is the lecture's rule. Accept with probability min(1, p / q).",
+        ),
+        "accepts-only-what-the-target-prefers": (
+            lambda: (p >= q).to(p.dtype),
+            "1 where p >= q and 0 elsewhere: below q the token is accepted with p / q.",
+        ),
+        "refuses-what-was-not-drafted": (
+            lambda: torch.where(q > 0, by_row(chance, p, q), 0.0),
+            "A token of q = 0 got 0: min(1, p / q) is 1 there.",
+        ),
         "accepts-every-draft": (lambda: torch.ones_like(p), "Every token gets 1."),
     }
-    return Case("speculative.accept_probability", group, (Call("accept_probability", (p, q)),),
-                Expect(by_row(chance, p, q), wrong))
+    return Case(
+        "speculative.accept_probability",
+        group,
+        (Call("accept_probability", (p, q)),),
+        Expect(by_row(chance, p, q), wrong),
+    )
 
 
 def residual_case(group: str, p: Tensor, q: Tensor) -> Case:
     """One call of residual."""
+
     def far(a: Row, b: Row) -> Row:
         over = [abs(x - y) for x, y in zip(a, b, strict=True)]
         total = math.fsum(over)
@@ -138,19 +195,33 @@ def residual_case(group: str, p: Tensor, q: Tensor) -> Case:
     over = (p - q).clamp(min=0)
     share = (p - q) / (p - q).sum(-1, keepdim=True).where((p - q).sum(-1, keepdim=True) != 0, 1.0)
     wrong: Wrong = {
-        "resamples-from-target": (lambda: p.clone(), "p came back: what the draft gave too often would come again. Draw "
-                                                     "from what is left, (p - q)+."),
+        "resamples-from-target": (
+            lambda: p.clone(),
+            "p came back: what the draft gave too often would come again. Draw from what is left, (p - q)+.",
+        ),
         "residual-not-renormalised": (lambda: over.clone(), "(p - q)+ does not sum to 1: divide by its sum."),
         "residual-absolute": (lambda: by_row(far, p, q), "That is |p - q|: tokens with q > p get 0."),
         "residual-reversed": (lambda: by_row(left, q, p), "That is (q - p)+. The target's p comes first."),
-        "residual-not-clipped": (lambda: share, "p - q has negative entries: they become 0 before the division."),
-        "residual-one-sum-for-all": (lambda: over / over.sum(), "One sum served all rows: every row has its own."),
-        "residual-softmax": (lambda: over.softmax(-1), "softmax is not a division by the sum: a 0 would get a probability."),
-        "residual-empty-zero": (lambda: torch.where(over.sum(-1, keepdim=True) > 0, by_row(left, p, q), 0.0),
-                                "Where p equals q a row of zeros came back, from which nothing can be drawn. Return p."),
+        "residual-not-clipped": (
+            lambda: share,
+            "p - q has negative entries: they become 0 before the division.",
+        ),
+        "residual-one-sum-for-all": (
+            lambda: over / over.sum(),
+            "One sum served all rows: every row has its own.",
+        ),
+        "residual-softmax": (
+            lambda: over.softmax(-1),
+            "softmax is not a division by the sum: a 0 would get a probability.",
+        ),
+        "residual-empty-zero": (
+            lambda: torch.where(over.sum(-1, keepdim=True) > 0, by_row(left, p, q), 0.0),
+            "Where p equals q a row of zeros came back, from which nothing can be drawn. Return p.",
+        ),
         "residual-empty-uniform": (
             lambda: torch.where(over.sum(-1, keepdim=True) > 0, by_row(left, p, q), 1 / p.shape[-1]),
-            "Where p equals q the uniform distribution came back. Return p."),
+            "Where p equals q the uniform distribution came back. Return p.",
+        ),
     }
     return Case("speculative.residual", group, (Call("residual", (p, q)),), Expect(by_row(left, p, q), wrong))
 
@@ -159,24 +230,46 @@ def rate_case(p: Tensor, q: Tensor) -> Case:
     """One call of acceptance_rate."""
     smaller = torch.minimum(p, q)
     wrong: Wrong = {
-        "chance-of-equal-draws": (lambda: (p * q).sum(-1), "That is the sum of p q, the probability that two independent draws "
-                                                           "are equal: the lecture's rule. The rate is the sum of min(p, q)."),
-        "total-variation": (lambda: 1 - smaller.sum(-1), "That is the total variation, how often a token is rejected."),
-        "total-variation-not-halved": (lambda: 1 - (p - q).abs().sum(-1),
-                                       "The total variation is half of the sum of |p - q|."),
-        "mean-instead-of-sum": (lambda: smaller.mean(-1), "The mean over the vocabulary came back: take the sum."),
-        "unweighted-ratio": (lambda: by_row(chance, p, q).mean(-1),
-                             "The mean of min(1, p / q) counts all tokens alike: they are drawn with q."),
+        "chance-of-equal-draws": (
+            lambda: (p * q).sum(-1),
+            "That is the sum of p q, the probability that two independent draws "
+            "are equal: the lecture's rule. The rate is the sum of min(p, q).",
+        ),
+        "total-variation": (
+            lambda: 1 - smaller.sum(-1),
+            "That is the total variation, how often a token is rejected.",
+        ),
+        "total-variation-not-halved": (
+            lambda: 1 - (p - q).abs().sum(-1),
+            "The total variation is half of the sum of |p - q|.",
+        ),
+        "mean-instead-of-sum": (
+            lambda: smaller.mean(-1),
+            "The mean over the vocabulary came back: take the sum.",
+        ),
+        "unweighted-ratio": (
+            lambda: by_row(chance, p, q).mean(-1),
+            "The mean of min(1, p / q) counts all tokens alike: they are drawn with q.",
+        ),
         "largest-only": (lambda: smaller.max(-1).values, "Only the largest min(p, q) came back: add all."),
-        "one-rate-for-all": (lambda: smaller.sum(-1).mean(), "One number for all rows: every row has its own."),
+        "one-rate-for-all": (
+            lambda: smaller.sum(-1).mean(),
+            "One number for all rows: every row has its own.",
+        ),
     }
     pairs = zip(*(t.double().reshape(-1, t.shape[-1]).tolist() for t in (p, q)), strict=True)
     right = torch.tensor([math.fsum(map(min, a, b)) for a, b in pairs], dtype=torch.float64)
-    return Case("speculative.acceptance_rate", "sum of min(p, q)", (Call("acceptance_rate", (p, q)),),
-                Expect(right.to(p.dtype).reshape(p.shape[:-1]), wrong))
+    return Case(
+        "speculative.acceptance_rate",
+        "sum of min(p, q)",
+        (Call("acceptance_rate", (p, q)),),
+        Expect(right.to(p.dtype).reshape(p.shape[:-1]), wrong),
+    )
 
 
-def laws(generator: torch.Generator, *shape: int, holes: bool = False, dtype: torch.dtype = torch.float32) -> Tensor:
+def laws(
+    generator: torch.Generator, *shape: int, holes: bool = False, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """Random distributions (..., V), with a zero in every row if `holes`."""
     weights = torch.randn(shape, generator=generator, dtype=torch.float64).mul(1.3).exp()
     if holes:

@@ -1,8 +1,9 @@
-"""Small worlds in which every distribution is known: a target and a draft, as tables over contexts, and their sessions.
+"""Small worlds in which every distribution is known: a target, a draft, and their sessions.
 
-A `World` gives the target's and the draft's logits after any context. `Held` is a session over it that keeps what it was
-fed, so a token that should have been taken back changes every later answer. `Proposals` is a trusted draft, `Numbers` are
-trusted dice. All arguments are looked at, because they come from a student.
+A `World` gives the target's and the draft's logits after any context. `Held` is a session over it that
+keeps what it was fed, so a token that should have been taken back changes every later answer. `Proposals`
+is a trusted draft, `Numbers` are trusted dice. All arguments are looked at, because they come from a
+student.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Next = Callable[[Context], Row]
 
 
 class World:
-    """A vocabulary and two models: `target(context)` and `draft(context)` give logits, the same whenever they are asked."""
+    """A vocabulary and two models: `target(context)` and `draft(context)` give logits, always the same."""
 
     def __init__(self, vocab: int, target: Next, draft: Next, memory: int = 99):
         self.vocab, self.memory = vocab, memory
@@ -43,6 +44,7 @@ class World:
 
 def smooth(seed: int, vocab: int, alike: float = 1.0, memory: int = 99, spread: float = 1.5) -> World:
     """Random logits after the last `memory` tokens; the draft's are the target's plus noise of this size."""
+
     def logits(context: Context, who: str, size: float) -> Row:
         dice = random.Random(f"{seed} {who} {context[-memory:]}")
         return [dice.gauss(0, size) for _ in range(vocab)]
@@ -58,7 +60,7 @@ def smooth(seed: int, vocab: int, alike: float = 1.0, memory: int = 99, spread: 
 
 @lru_cache(maxsize=None)
 def pairs(vocab: int, kinds: tuple[int, ...]) -> list[tuple[Row, Row]]:
-    """All (p, q) in quarters whose thresholds are quarters, too: q has entries of these kinds, and p differs from q."""
+    """All (p, q) in quarters whose thresholds are quarters, too. q has entries of these kinds, p differs."""
     every = [c for c in itertools.product(range(5), repeat=vocab) if sum(c) == 4]
     found = []
     for p, q in itertools.product(every, every):
@@ -70,7 +72,7 @@ def pairs(vocab: int, kinds: tuple[int, ...]) -> list[tuple[Row, Row]]:
 
 
 def quarters(seed: int, vocab: int, kinds: tuple[int, ...] = (0, 1, 2)) -> World:
-    """Laws in quarters. With uniform numbers in the middle of quarters every sum over them is an exact integral."""
+    """Laws in quarters. With numbers in the middle of quarters every sum over them is an exact integral."""
     choices = pairs(vocab, kinds)
 
     def both(context: Context) -> tuple[Row, Row]:
@@ -82,12 +84,18 @@ def quarters(seed: int, vocab: int, kinds: tuple[int, ...] = (0, 1, 2)) -> World
     return World(vocab, lambda context: logs(both(context)[0]), lambda context: logs(both(context)[1]))
 
 
-def joint(world: World, start: Context, count: int, temperature: float = 1.0, top_k: int = 0) -> dict[Context, float]:
+def joint(
+    world: World, start: Context, count: int, temperature: float = 1.0, top_k: int = 0
+) -> dict[Context, float]:
     """The target's law of the next `count` tokens: the oracle of every enumeration."""
     found = {(): 1.0}
     for _ in range(count):
-        found = {(*new, token): mass * p for new, mass in found.items()
-                 for token, p in enumerate(world.law((*start, *new), temperature, top_k)) if p}
+        found = {
+            (*new, token): mass * p
+            for new, mass in found.items()
+            for token, p in enumerate(world.law((*start, *new), temperature, top_k))
+            if p
+        }
     return found
 
 
@@ -128,16 +136,24 @@ class Held:
     """A session over one model of a world: what is fed stays until it is cut off."""
 
     def __init__(self, world: World, draft: bool, batch: int):
-        self.after, self.vocab, self.memory = world.draft if draft else world.target, world.vocab, world.memory
+        self.after, self.vocab, self.memory = (
+            world.draft if draft else world.target,
+            world.vocab,
+            world.memory,
+        )
         self.texts: list[list[int]] = [[] for _ in range(batch)]
         self.known: dict[Context, int] = {}
-        self.table: list[Row] = [[float(3 * (token == 0)) for token in range(world.vocab)]]  # 0: a column without a token
+        self.table: list[Row] = [
+            [float(3 * (token == 0)) for token in range(world.vocab)]
+        ]  # 0: a column without a token
 
     def feed(self, rows: object) -> Tensor:
         rows = lists(rows, "feed: rows", self.vocab)
         if len(rows) != len(self.texts) or not all(rows):
-            raise ValueError(f"feed wants {len(self.texts)} rows of at least one token, got lengths "
-                             f"{[len(row) for row in rows][:8]}")
+            raise ValueError(
+                f"feed wants {len(self.texts)} rows of at least one token, got lengths "
+                f"{[len(row) for row in rows][:8]}"
+            )
         if sum(map(len, self.texts)) + sum(map(len, rows)) > MOST_HELD:
             raise ValueError(f"feed: this session holds at most {MOST_HELD} tokens")
         size, places = max(map(len, rows)), []
@@ -167,8 +183,13 @@ class Held:
 
 def session(name: str, world: World, batch: int, draft: bool = False) -> Remote:
     """A session of the world's target, or of its draft, as students get it."""
-    return Remote(name, lambda: Held(world, draft, batch), ("feed", "lengths", "truncate"),
-                  {"vocab_size": world.vocab}, 500)
+    return Remote(
+        name,
+        lambda: Held(world, draft, batch),
+        ("feed", "lengths", "truncate"),
+        {"vocab_size": world.vocab},
+        500,
+    )
 
 
 class Proposals:
@@ -179,12 +200,19 @@ class Proposals:
 
     def propose(self, rows: object, uniforms: object) -> tuple[Tensor, Tensor]:
         rows = lists(rows, "propose: rows", self.world.vocab)
-        if not isinstance(uniforms, Tensor) or uniforms.dim() != 2 or len(uniforms) != len(rows) or uniforms.numel() > MOST_TOKENS:
+        if (
+            not isinstance(uniforms, Tensor)
+            or uniforms.dim() != 2
+            or len(uniforms) != len(rows)
+            or uniforms.numel() > MOST_TOKENS
+        ):
             raise ValueError(f"propose: uniforms must be a tensor ({len(rows)}, gamma)")
         told = [self.one(tuple(row), numbers) for row, numbers in zip(rows, uniforms.tolist(), strict=True)]
         shape = (*uniforms.shape, self.world.vocab)
-        return (torch.tensor([tokens for tokens, _ in told], dtype=torch.int64).reshape(uniforms.shape),
-                torch.tensor([laws for _, laws in told], dtype=torch.float32).reshape(shape))
+        return (
+            torch.tensor([tokens for tokens, _ in told], dtype=torch.int64).reshape(uniforms.shape),
+            torch.tensor([laws for _, laws in told], dtype=torch.float32).reshape(shape),
+        )
 
     def one(self, text: Context, numbers: Sequence[float]) -> tuple[list[int], list[Row]]:
         tokens, laws = [], []
@@ -207,8 +235,10 @@ class Numbers:
 
     def uniform(self, rows: object, columns: object) -> Tensor:
         if rows != len(self.table) or type(columns) is not int or not 0 <= columns <= 64:
-            raise ValueError(f"uniform: this batch has {len(self.table)} rows; asked for {str(rows)[:20]} rows and "
-                             f"{str(columns)[:20]} columns")
+            raise ValueError(
+                f"uniform: this batch has {len(self.table)} rows; asked for {str(rows)[:20]} rows and "
+                f"{str(columns)[:20]} columns"
+            )
         if self.at + columns > self.table.shape[1]:
             raise ValueError("uniform: no right run needs so many numbers; is every pass adding a token?")
         self.at += columns
@@ -227,4 +257,6 @@ def grid(*sizes: int) -> Tensor:
     tensor([[0.5000, 0.2500],
             [0.5000, 0.7500]], dtype=torch.float64)
     """
-    return torch.cartesian_prod(*[(torch.arange(n, dtype=torch.float64) + 0.5) / n for n in sizes]).reshape(-1, len(sizes))
+    return torch.cartesian_prod(*[(torch.arange(n, dtype=torch.float64) + 0.5) / n for n in sizes]).reshape(
+        -1, len(sizes)
+    )
