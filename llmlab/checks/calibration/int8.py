@@ -147,14 +147,17 @@ def case(group: str, x: Tensor, w: Tensor, threshold: float | None = None, why: 
 
 def draw(generator: torch.Generator, rows: int, channels: int, outputs: int, outliers: int,
          dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
-    """Rows of unequal size, some with outliers of either sign in the same channels; one large weight elsewhere."""
+    """Rows of unequal size; channels with outliers, of either sign; one large weight elsewhere."""
     while True:
         x = normal(generator, rows, channels).clamp(-3, 3) * torch.linspace(0.5, 1.9, rows)[:, None]
         w = normal(generator, outputs, channels) * torch.linspace(0.2, 2.0, outputs)[:, None]
         places = torch.randperm(channels, generator=generator)
-        for number, place in enumerate(places[:outliers].tolist()):
-            sign = -1 if number == 0 else 1
-            x[number % (rows - 1), place] = sign * (20 + 30 * float(torch.rand(1, generator=generator)))
+        for number, place in enumerate(places[:outliers].tolist()):  # in one row, then in all
+            size = 20 + 30 * torch.rand(rows, generator=generator, dtype=torch.float64)
+            if number == 0:
+                x[0, place] = size[0]
+            else:
+                x[:, place] = -size
         w[0, places[-1]] = 9.0
         x, w, rounding = x.to(dtype), w.to(dtype), Rounding()
         number_by_number(x, w, 6.0, rounding=rounding)
