@@ -119,6 +119,18 @@ QUESTIONS: tuple[Question, ...] = (
              "part4/medusa.html#sec-medusa-generate", whole=True, low=0, high=1_000),
     Question("typical-tv", "lab5", "mean distance from p of what typical acceptance writes", 2, "total variation",
              "part4/medusa.html#sec-typical", low=0, high=1),
+    Question("group-gain", "lab6", "factor by which groups of 32 lower the error of a matrix in 4 bits", 2, "no unit",
+             "part4/quantization.html#sec-symmetric", low=0, high=10**6),
+    Question("e4m3-numbers", "lab6", "different finite numbers of E4M3", 2, "numbers",
+             "part4/numbers.html#sec-fp8", whole=True, low=0, high=256),
+    Question("gb-70b", "lab6", "size of Llama-2-70B in 4 bits, scales counted", 2, "GB",
+             "part4/quantization.html#sec-bits-per-weight", low=0, high=10**6),
+    Question("gptq-ratio", "lab6", "factor by which GPTQ lowers the error of an output", 2, "no unit",
+             "part4/calibration.html#sec-gptq", low=0, high=10**6),
+    Question("outlier-ratio", "lab6", "growth of the outlier model's perplexity in 4 bits, groups of 32", 2, "no unit",
+             "part4/calibration.html#sec-quantize-model", low=0, high=10**6),
+    Question("half-pruned", "lab6", "growth of perplexity with half of the channels", 2, "no unit",
+             "part4/compression.html#sec-prune-channels", low=0, high=10**6),
 )
 
 

@@ -26,7 +26,7 @@ def error_by_layer(errors: Mapping[str, Mapping[str, float]], label: str = "rela
     axes.set_yscale("log")
     axes.set_xticks(range(len(names[0])), names[0], rotation=60, ha="right", fontsize=8)
     axes.set_ylabel(label)
-    axes.legend()
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(errors), borderaxespad=0.2)
     told = []
     for method, found in errors.items():
         worst = max(found, key=found.get)

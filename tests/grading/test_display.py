@@ -7,7 +7,6 @@ import struct
 import zlib
 from pathlib import Path
 
-import jupytext
 import nbformat
 import pytest
 import torch
@@ -21,6 +20,8 @@ from llmlab.grading.course import course
 from llmlab.grading.display import Display, apply, code_cells
 from llmlab.grading.ledger import Ledger
 from llmlab.grading.lookup import LedgerLookup
+from llmlab.grading.places import desk
+from llmlab.grading.release import source_notebook
 from llmlab.harness import wire
 from llmlab.harness.display.models import Quick
 
@@ -69,9 +70,7 @@ def picture(one):
 def test_the_labs_own_notebooks_run_whole(display, lab):
     """A lab on the solutions: no error, no remark, one picture with words for each cell that draws."""
     real = course(Path(__file__))
-    notebook = jupytext.read(real.assignments / "text" / f"{lab}.py", fmt="py:percent")
-    for number, cell in enumerate(notebook.cells):
-        cell["id"] = f"c{number}"
+    notebook = source_notebook(desk(lab, real))
     cells = code_cells(notebook)
     sent = {cell["id"] for cell in cells}
     tests = [cell for cell in notebook.cells if cell.source.startswith("llmlab.check(")]
