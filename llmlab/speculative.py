@@ -73,7 +73,8 @@ def residual(p: Tensor, q: Tensor) -> Tensor:
 
     p, q: (..., V) distributions. Returns the same. Source: Leviathan et al. 2023, section 2.3.
 
-    >>> residual(torch.tensor([[0.2, 0.5, 0.3], [0.5, 0.5, 0.0]]), torch.tensor([[0.6, 0.4, 0.0], [0.5, 0.5, 0.0]]))
+    >>> p = torch.tensor([[0.2, 0.5, 0.3], [0.5, 0.5, 0.0]])
+    >>> residual(p, torch.tensor([[0.6, 0.4, 0.0], [0.5, 0.5, 0.0]]))
     tensor([[0.0000, 0.2500, 0.7500],
             [0.5000, 0.5000, 0.0000]])
     """

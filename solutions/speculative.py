@@ -79,7 +79,8 @@ def residual(p: Tensor, q: Tensor) -> Tensor:
 
     p, q: (..., V) distributions. Returns the same. Source: Leviathan et al. 2023, section 2.3.
 
-    >>> residual(torch.tensor([[0.2, 0.5, 0.3], [0.5, 0.5, 0.0]]), torch.tensor([[0.6, 0.4, 0.0], [0.5, 0.5, 0.0]]))
+    >>> p = torch.tensor([[0.2, 0.5, 0.3], [0.5, 0.5, 0.0]])
+    >>> residual(p, torch.tensor([[0.6, 0.4, 0.0], [0.5, 0.5, 0.0]]))
     tensor([[0.0000, 0.2500, 0.7500],
             [0.5000, 0.5000, 0.0000]])
     """
@@ -308,7 +309,8 @@ def generate(target, draft, prompts: list[list[int]], max_new_tokens: int, gamma
 
     while not all(map(done, rows, prompts, ends)):
         drafted, q = draft.propose(rows, dice.uniform(len(rows), gamma))
-        new = [[*row[n:], *tokens] for row, n, tokens in zip(rows, target.lengths(), drafted.tolist(), strict=True)]
+        parts = zip(rows, target.lengths(), drafted.tolist(), strict=True)
+        new = [row[held:] + tokens for row, held, tokens in parts]
         p = distribution(target.feed(new)[:, -gamma - 1:], temperature, top_k)
         gained = verify(p, q, drafted, dice.uniform(len(rows), gamma + 1))
         rows = [row + tokens for row, tokens in zip(rows, gained, strict=True)]

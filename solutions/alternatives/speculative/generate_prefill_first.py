@@ -16,7 +16,9 @@ def generate(target, draft, prompts, max_new_tokens, gamma, dice, temperature=1.
         drafted, q = draft.propose(texts, dice.uniform(len(prompts), gamma))
         held = target.lengths()
         logits = target.feed([text[n:] + tokens for text, n, tokens in zip(texts, held, drafted.tolist())])
-        p = torch.stack([distribution(row, temperature, top_k) for row in logits[:, logits.shape[1] - gamma - 1:]])
+        p = torch.stack(
+            [distribution(row, temperature, top_k) for row in logits[:, logits.shape[1] - gamma - 1 :]]
+        )
         accepts = dice.uniform(len(prompts), gamma)
         gained = verify(p, q, drafted, torch.cat([accepts, dice.uniform(len(prompts), 1)], 1))
         for row, tokens in zip(new, gained):
@@ -26,5 +28,5 @@ def generate(target, draft, prompts, max_new_tokens, gamma, dice, temperature=1.
     out = []
     for row in new:
         end = row.index(eos_id) + 1 if eos_id is not None and eos_id in row else len(row)
-        out.append(row[:min(end, max_new_tokens)])
+        out.append(row[: min(end, max_new_tokens)])
     return out

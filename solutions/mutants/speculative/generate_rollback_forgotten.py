@@ -9,7 +9,7 @@ def generate(target, draft, prompts, max_new_tokens, gamma, dice, temperature=1.
     rows = [list(prompt) for prompt in prompts]
 
     def new(row, prompt):
-        return row[len(prompt):]
+        return row[len(prompt) :]
 
     def done(row, prompt):
         return len(new(row, prompt)) >= max_new_tokens or eos_id in new(row, prompt)
@@ -17,10 +17,13 @@ def generate(target, draft, prompts, max_new_tokens, gamma, dice, temperature=1.
     while not all(done(row, prompt) for row, prompt in zip(rows, prompts)):
         numbers = dice.uniform(len(rows), gamma)
         drafted, q = draft.propose(rows, numbers)
-        feed = [(row[-1:] if n else row) + tokens for row, n, tokens in zip(rows, target.lengths(), drafted.tolist())]
-        logits = target.feed(feed)[:, -gamma - 1:]
+        feed = [
+            (row[-1:] if n else row) + tokens
+            for row, n, tokens in zip(rows, target.lengths(), drafted.tolist())
+        ]
+        logits = target.feed(feed)[:, -gamma - 1 :]
         p = distribution(logits, temperature, top_k)
         gained = verify(p, q, drafted, dice.uniform(len(rows), gamma + 1))
         rows = [row + tokens for row, tokens in zip(rows, gained)]
     out = [new(row, prompt)[:max_new_tokens] for row, prompt in zip(rows, prompts)]
-    return [row[:row.index(eos_id) + 1] if eos_id in row else row for row in out]
+    return [row[: row.index(eos_id) + 1] if eos_id in row else row for row in out]

@@ -4,7 +4,6 @@ task: speculative.verify
 says: one-count-for-the-batch
 """
 
-
 _verify = verify
 
 

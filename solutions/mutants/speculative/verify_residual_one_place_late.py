@@ -13,7 +13,14 @@ def verify(p, q, drafted, uniforms):
             if uniforms[b, i] < accept_probability(p[b, i], q[b, i])[token]:
                 row.append(token)
             else:
-                row.append(int(draw(residual(p[b, min(i + 1, gamma - 1)], q[b, min(i + 1, gamma - 1)]), uniforms[b, -1])))
+                row.append(
+                    int(
+                        draw(
+                            residual(p[b, min(i + 1, gamma - 1)], q[b, min(i + 1, gamma - 1)]),
+                            uniforms[b, -1],
+                        )
+                    )
+                )
                 break
         else:
             row.append(int(draw(p[b, gamma], uniforms[b, -1])))
