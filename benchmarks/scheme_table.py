@@ -5,18 +5,15 @@ from __future__ import annotations
 Values = dict[str, float | int | str]
 
 NAMES: dict[str, str] = {
-    "bf16": "bfloat16", "int8_tensor": "int8, a scale a tensor", "int8_channel": "int8, a scale a row",
-    "q8_0": "Q8_0", "e4m3": "fp8 E4M3, a scale a tensor", "e5m2": "fp8 E5M2, a scale a tensor",
-    "int4_tensor": "int4, a scale a tensor", "int4_channel": "int4, a scale a row", "int4_32": "int4, groups of 32",
-    "q4_0": "Q4_0", "q4_k": "Q4_K", "nf4_64": "NF4, groups of 64", "nf4_64_double": "the same, double quantization",
-    "nf4_32": "NF4, groups of 32", "nf4_32_double": "the same, double quantization",
-    "awq4_32": "AWQ int4, groups of 32", "gptq4_channel": "GPTQ int4, a scale a row",
-    "gptq4_32": "GPTQ int4, groups of 32", "gptq4_32_order": "the same, act_order",
-    "int3_tensor": "int3, a scale a tensor", "int3_channel": "int3, a scale a row", "int3_32": "int3, groups of 32",
-    "awq3_32": "AWQ int3, groups of 32", "gptq3_32": "GPTQ int3, groups of 32", "int2_32": "int2, groups of 32",
-    "gptq2_32": "GPTQ int2, groups of 32",
+    "bf16": "bfloat16", "int8_tensor": "int8 / tensor", "int8_channel": "int8 / row", "q8_0": "Q8_0",
+    "e4m3": "E4M3 / tensor", "e5m2": "E5M2 / tensor", "int4_tensor": "int4 / tensor", "int4_channel": "int4 / row",
+    "int4_32": "int4 / 32", "q4_0": "Q4_0", "q4_k": "Q4_K", "nf4_64": "NF4 / 64", "nf4_64_double": "NF4 / 64, double",
+    "nf4_32": "NF4 / 32", "nf4_32_double": "NF4 / 32, double", "awq4_32": "AWQ int4 / 32",
+    "gptq4_channel": "GPTQ int4 / row", "gptq4_32": "GPTQ int4 / 32", "gptq4_32_order": "GPTQ int4 / 32, act_order",
+    "int3_tensor": "int3 / tensor", "int3_channel": "int3 / row", "int3_32": "int3 / 32", "awq3_32": "AWQ int3 / 32",
+    "gptq3_32": "GPTQ int3 / 32", "int2_32": "int2 / 32", "gptq2_32": "GPTQ int2 / 32",
 }
-"""Schemes in the order in which the book lists them, in words."""
+"""Schemes in the order in which the book lists them, in words: what is kept, and how many weights share a scale."""
 
 
 def losses(values: Values) -> Values:
@@ -42,9 +39,10 @@ def shown(values: Values, at: str) -> tuple[str, str, str]:
     >>> shown({"a_ratio": 1.00271, "a_kl": 0.00354, "a_agree": 0.9519}, "a")
     ('1.0027', '0.0035', '95.2%')
     >>> shown({"a_ratio": 2230.3, "a_kl": 7.68, "a_agree": 0.0046}, "a")
-    ('2,230', '7.7', '0.5%')
+    ('2,230', '7.68', '0.5%')
     """
     ratio = values[f"{at}_ratio"]
     grown = f"{ratio:.4f}" if ratio < 2 else f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"
     kl = values[f"{at}_kl"]
-    return grown, f"{kl:.2g}" if kl >= 1e-4 else f"{kl:.0e}", f"{values[f'{at}_agree']:.1%}"
+    far = f"{kl:.2f}" if kl >= 1 else f"{kl:.4f}" if kl >= 1e-4 else "below 0.0001"
+    return grown, far, f"{values[f'{at}_agree']:.1%}"
