@@ -21,7 +21,8 @@ from benchmarks.record import write
 llmlab.use(Path(__file__).resolve().parents[1] / "solutions")
 
 from llmlab import models  # noqa: E402  (after the choice of the code)
-from llmlab.medusa import candidate_tree, generate, head_logits, tree_pass, typical_acceptance, typical_output  # noqa: E402
+from llmlab.medusa import (  # noqa: E402
+    candidate_tree, generate, head_logits, tree_pass, typical_acceptance, typical_output)  # fmt: skip
 from llmlab.models.medusa import ColumnCache, load_heads  # noqa: E402
 from llmlab.models.parts import Parts  # noqa: E402
 
@@ -51,7 +52,8 @@ def texts(lm: models.LM, model: Parts, heads: torch.Tensor) -> list[torch.Tensor
     out = []
     for prompt in PROMPTS:
         ids = torch.tensor([lm.bos_id, *lm.encode(prompt)])
-        out.append(torch.cat([ids, torch.tensor(generate(model, ColumnCache(model.n_layers), heads, ids, NEW, ())[0])]))
+        new, _ = generate(model, ColumnCache(model.n_layers), heads, ids, NEW, ())
+        out.append(torch.cat([ids, torch.tensor(new)]))
     return out
 
 
