@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from llmlab.checks.compare import mutation, raises, show, value_of
 from llmlab.checks.judging import Refuse
@@ -43,15 +42,14 @@ def states(events: Sequence[Event], prompt: int) -> list[list[Column]]:
         if event.kind != "cache" or "value" not in event.data:
             continue
         args, kwargs = event.data["args"], event.data["kwargs"]
-        given = [*args, *kwargs.values()]
-        if event.data["method"] == "append" and given[0] == 0:
-            new = next(t.shape[2] for t in given if isinstance(t, Tensor))
+        if event.data["method"] == "append" and (args[0] if args else kwargs["layer"]) == 0:
+            keys = kwargs["keys"] if "keys" in kwargs else args[1]
             if number or len(held) >= prompt:
                 found.append(list(held))
                 number += 1
-            held += [Column(number, node) for node in range(new)]
+            held += [Column(number, node) for node in range(keys.shape[2])]
         elif event.data["method"] == "keep":
-            held = [held[column] for column in whole(given[0]) or []]
+            held = [held[column] for column in whole(args[0] if args else kwargs["columns"]) or []]
     return found
 
 
