@@ -133,7 +133,7 @@ print("heads:", tuple(heads.shape))
 # *I predict:*
 
 # %% [markdown]
-# **Fill in** `head_logits` and `head_loss`. (Book: *Medusa and EAGLE*.)
+# **Fill in** `head_logits` and `head_loss`. (Book: *Heads and trees: Medusa*.)
 
 # %% nbgrader={"grade": true, "grade_id": "medusa-head_logits", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("medusa.head_logits")
@@ -164,8 +164,8 @@ for head, rows in enumerate(said):
 # *I predict:*
 
 # %% [markdown]
-# **Fill in** `candidate_tree`, `tree_mask`, `tree_pass`, `best_path` and `generate`. (Book: *Medusa and
-# EAGLE*.)
+# **Fill in** `candidate_tree`, `tree_mask`, `tree_pass`, `best_path` and `generate`. (Book: *Heads and trees:
+# Medusa*.)
 
 # %% nbgrader={"grade": true, "grade_id": "medusa-candidate_tree", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("medusa.candidate_tree")
@@ -215,7 +215,7 @@ for tops in ((), (1,), (2,), (1, 1, 1), (3, 2, 1)):
 # *I predict:*
 
 # %% [markdown]
-# **Fill in** `typical_acceptance` and `typical_output`. (Book: *Medusa and EAGLE*.)
+# **Fill in** `typical_acceptance` and `typical_output`. (Book: *Heads and trees: Medusa*.)
 
 # %% nbgrader={"grade": true, "grade_id": "medusa-typical_acceptance", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("medusa.typical_acceptance")

@@ -61,7 +61,7 @@ print(NAME, tuple(w.shape), "from", round(float(w.min()), 3), "to", round(float(
 # *I predict:*
 
 # %% [markdown]
-# **Fill in** `symmetric`, `affine` and `dequantize`. (Book: *Quantization*.)
+# **Fill in** `symmetric`, `affine` and `dequantize`. (Book: *Weights on a grid*.)
 
 # %% nbgrader={"grade": true, "grade_id": "quantization-symmetric", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("quantization.symmetric")
@@ -101,7 +101,7 @@ figures.weights_on_grids(w, {"one scale": rounded(w, "tensor"), "one a row": rou
 # *I predict:*
 
 # %% [markdown]
-# **Fill in** `pack_int4`, `unpack_int4`, `decode_float` and `round_float`. (Book: *Numbers*.)
+# **Fill in** `pack_int4`, `unpack_int4`, `decode_float` and `round_float`. (Book: *What a number takes*.)
 
 # %% nbgrader={"grade": true, "grade_id": "quantization-pack_int4", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("quantization.pack_int4")
@@ -145,7 +145,8 @@ print("E4M3", quantization.round_float(x, 4, 3, 448.0), "E5M2", quantization.rou
 # *I predict:*
 
 # %% [markdown]
-# **Fill in** `nf4_table`, `table_codes`, `double_quantize` and `bits_per_weight`. (Book: *Quantization*.)
+# **Fill in** `nf4_table`, `table_codes`, `double_quantize` and `bits_per_weight`. (Book: *Weights on a
+# grid*.)
 
 # %% nbgrader={"grade": true, "grade_id": "quantization-nf4_table", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("quantization.nf4_table")
@@ -195,7 +196,7 @@ for name, bits in (("int4, groups of 32", quantization.bits_per_weight(4, 32, 16
 # *I predict:*
 
 # %% [markdown]
-# **Fill in** `q8_0`, `q4_0`, `q4_k` and `from_q4_k`. (Book: *Quantization*.)
+# **Fill in** `q8_0`, `q4_0`, `q4_k` and `from_q4_k`. (Book: *Weights on a grid*.)
 
 # %% nbgrader={"grade": true, "grade_id": "quantization-q8_0", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("quantization.q8_0")
@@ -229,7 +230,7 @@ print({name: round(float((one - w).square().mean() / w.square().mean()), 5) for 
 # *I predict:*
 
 # %% [markdown]
-# **Fill in** `QuantizedLinear` and `quantize_kv`. (Book: *Quantization*.)
+# **Fill in** `QuantizedLinear` and `quantize_kv`. (Book: *Weights on a grid*.)
 
 # %% nbgrader={"grade": true, "grade_id": "quantization-QuantizedLinear", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("quantization.QuantizedLinear")

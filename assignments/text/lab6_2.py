@@ -33,7 +33,7 @@ print("inputs of the matrix:", tuple(x.shape), "largest in the first 8 channels:
 # *I predict:*
 
 # %% [markdown]
-# **Fill in** `llm_int8`, `smoothquant_scales`, `fold_scales` and `awq_scales`. (Book: *Calibration*.)
+# **Fill in** `llm_int8`, `smoothquant_scales`, `fold_scales` and `awq_scales`. (Book: *Rounding with data*.)
 
 # %% nbgrader={"grade": true, "grade_id": "calibration-llm_int8", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("calibration.llm_int8")
@@ -78,7 +78,7 @@ print(f"w in 4 bits, AWQ at {alpha}:     ", error((spiky / scale) @ calibration.
 # *I predict:*
 
 # %% [markdown]
-# **Fill in** `gptq_hessian` and `gptq`. (Book: *Calibration*.)
+# **Fill in** `gptq_hessian` and `gptq`. (Book: *Rounding with data*.)
 
 # %% nbgrader={"grade": true, "grade_id": "calibration-gptq_hessian", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("calibration.gptq_hessian")
@@ -110,7 +110,7 @@ for name, one in (("nearest", nearest), ("GPTQ", better)):
 # *I predict:*
 
 # %% [markdown]
-# **Fill in** `quantize`, `perplexity` and `drift`. (Book: *Calibration*.)
+# **Fill in** `quantize`, `perplexity` and `drift`. (Book: *Rounding with data*.)
 
 # %% nbgrader={"grade": true, "grade_id": "calibration-quantize", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 llmlab.check("calibration.quantize")

@@ -104,17 +104,17 @@ student = with_channels(lm, [sorted(one.topk(352).indices.tolist()) for one in i
 short = calibrate.rows(lm, 24, width=64)
 optimizer = torch.optim.AdamW(student.model.parameters(), lr=1e-3)
 print(f"pruned: {calibration.perplexity(student.logits(text), text):.3f}, the teacher {before:.3f}")
-for step in range(20):
+for step in range(12):
     ids = short[step % 6 * 4:][:4]
     said, taught = student.model(ids, None, None)[:, :-1].flatten(0, 1), lm.logits(ids)[:, :-1].flatten(0, 1)
     loss = compression.distillation_loss(said, taught, ids[:, 1:].flatten(), temperature=2.0, mix=0.9)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-print(f"after 20 steps: {calibration.perplexity(student.logits(text), text):.3f}")
+print(f"after 12 steps: {calibration.perplexity(student.logits(text), text):.3f}")
 
 # %% [markdown]
-# **Explain.** What did these 20 steps cost, and what did they bring? Try `mix=0`, which learns from the text
+# **Explain.** What did these 12 steps cost, and what did they bring? Try `mix=0`, which learns from the text
 # alone.
 
 # %% [markdown]
@@ -188,7 +188,7 @@ llmlab.check_answer("half-pruned", ANSWERS)
 # on method and group size, and perplexity hides changes: the first choice of `lm` changes at 6 to 8 % of the
 # places while perplexity moves by 0.3 %. Measure divergence and agreement with the original, and the task
 # itself. Pruning makes products smaller on every machine, without special kernels, and less arithmetic; it
-# needs training to repair (1.39 before, 20 steps after it less). Fewer bits need no training and save more
+# needs training to repair (1.39 before, 12 steps after it less). Fewer bits need no training and save more
 # memory for the same loss, but arithmetic only where kernels for them exist.
 
 # %% [markdown]
