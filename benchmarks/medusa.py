@@ -34,7 +34,7 @@ PROMPTS = (
 NEW = 64
 TREES = {"chain": (1, 1, 1), "small": (2, 1, 1), "medium": (3, 2, 1), "wide": (4, 3, 2), "one_head": (4,)}
 EPSILON, DELTA = 0.09, 0.3
-ROUNDS = 5
+ROUNDS = 9
 Values = dict[str, float | int | str]
 
 
