@@ -93,19 +93,19 @@ def source_notebook(at: Desk) -> NotebookNode:
     cells = []
     for part in at.texts:
         try:
-            cells += jupytext.read(part, fmt="py:percent").cells
+            cells += [(part, cell) for cell in jupytext.read(part, fmt="py:percent").cells]
         except (ValueError, SyntaxError, jupytext.formats.JupytextFormatError) as error:
             raise CourseError(f"{part} cannot be read as py:percent: {error}") from None
     made = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL, "language_info": LANGUAGE})
     used: dict[str, int] = {}
-    for cell in cells:
+    for part, cell in cells:
         if not cell.source.strip():
             continue
         kind = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}.get(
             cell.cell_type
         )
         if kind is None:
-            raise CourseError(f"{at.text}: a {cell.cell_type} cell; use code and markdown cells only.")
+            raise CourseError(f"{part}: a {cell.cell_type} cell; use code and markdown cells only.")
         fresh = kind(cell.source)
         if "nbgrader" in cell.metadata:
             told = DEFAULTS | dict(cell.metadata["nbgrader"])

@@ -251,6 +251,19 @@ def test_wrong_points_are_named(small):
         source_notebook(at)
 
 
+def test_a_text_in_parts_is_the_same_notebook_and_a_part_that_cannot_be_read_is_named(small):
+    at = places.desk("lab1", small)
+    whole, cells = source_notebook(at), at.text.read_text().split("\n\n# %%")
+    for name, some in (("lab1", cells[:2]), ("lab1_2", cells[2:5]), ("lab1_3", cells[5:])):
+        text = "\n\n# %%".join(some)
+        at.text.with_name(f"{name}.py").write_text(text if name == "lab1" else f"# %%{text}")
+    assert [part.name for part in at.texts] == ["lab1.py", "lab1_2.py", "lab1_3.py"]
+    assert source_notebook(at) == whole
+    at.text.with_name("lab1_2.py").write_text("# ---\n# jupyter: [\n# ---\n")
+    with pytest.raises(CourseError, match="lab1_2.py: a raw cell"):
+        source_notebook(at)
+
+
 def test_a_wrong_lab_lists_the_labs(small):
     with pytest.raises(CourseError, match="no lab 'lab9'. The labs are: lab1"):
         places.desk("lab9", small)
