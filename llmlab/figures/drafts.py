@@ -97,9 +97,11 @@ def draft_strip(passes: Sequence[Checked], pieces: Sequence[bytes], most: int = 
     return figure
 
 
-def _square(axes, x: float, y: int, label: str, *, fill: str, ink: str, edge: str, struck: bool, wide: float = 1.0) -> None:
+def _square(axes, x: float, y: int, label: str, *, fill: str, ink: str, edge: str, struck: bool,
+            wide: float = 1.0) -> None:
     """A token in a square; `struck` draws a line through it."""
     axes.add_patch(Rectangle((x + 0.03, y - 0.4), 0.94, 0.8, facecolor=fill, edgecolor=edge, linewidth=wide))
-    axes.text(x + 0.5, y, label if len(label) <= 9 else label[:8] + "…", ha="center", va="center", fontsize=8.5, color=ink)
+    short = label if len(label) <= 9 else label[:8] + "…"
+    axes.text(x + 0.5, y, short, ha="center", va="center", fontsize=8.5, color=ink)
     if struck:
         axes.plot([x + 0.08, x + 0.92], [y, y], color=edge, linewidth=1.2)

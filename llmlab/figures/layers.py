@@ -8,7 +8,8 @@ from llmlab.figures.style import LINES, MARKERS, Drawing, canvas, colour, styled
 
 
 @styled
-def error_by_layer(errors: Mapping[str, Mapping[str, float]], label: str = "relative squared error of the output") -> Drawing:
+def error_by_layer(errors: Mapping[str, Mapping[str, float]],
+                   label: str = "relative squared error of the output") -> Drawing:
     """Points joined by a line for each method, over the matrices in the order of the model, on a logarithmic scale.
 
     errors: method -> {matrix: error > 0}; every method has the same matrices. Raises ValueError if not, naming them.

@@ -22,7 +22,7 @@ from llmlab.models.llama import KVCache, Llama, rope_tables, rotate
 from llmlab.models.lm import LM
 
 FEWEST = 4
-"""Rows of the smallest product. oneDNN's products with one or two rows are slower than with four, so zeros are added."""
+"""Rows of the smallest product. With one or two rows oneDNN is slower than with four, so zeros are added."""
 
 
 class Linear:
@@ -111,7 +111,8 @@ class FewTokens:
         new, past, cache, config = len(rows[0]), self.cache.length, self.cache, self.config
         heads, kv, size = config.num_attention_heads, config.num_key_value_heads, config.head_dim
         where = torch.arange(past, past + new)
-        rope = tuple(table[0].to(self.dtype) for table in rope_tables(where[None], size, config.rope_theta))  # (1, T, d)
+        tables = rope_tables(where[None], size, config.rope_theta)
+        rope = tuple(table[0].to(self.dtype) for table in tables)  # (1, T, d)
         seen = None if new == 1 else torch.arange(past + new) <= where[:, None]  # (T, S)
         x = self.embedding[torch.tensor(rows[0])]  # (T, D)
         for index, (qkv, out, gate_up, down) in enumerate(self.layers):

@@ -37,7 +37,8 @@ def laws(hf):
     from transformers import AutoModelForCausalLM
 
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    draft = AutoModelForCausalLM.from_pretrained(labs.ROOT / "llmlab" / "models" / "weights" / "draft", dtype=torch.float64)
+    folder = labs.ROOT / "llmlab" / "models" / "weights" / "draft"
+    draft = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64)
     ids = hf[1](labs.hidden("lab5").TEXT, add_special_tokens=False, return_tensors="pt").input_ids
     with torch.no_grad():
         return hf[0](ids).logits[0], draft.eval()(ids).logits[0]

@@ -12,7 +12,8 @@ from llmlab import models
 from llmlab.models.lean import Decoder
 from llmlab.models.train import corpus
 
-VALUES = json.loads((Path(__file__).resolve().parents[2] / "results" / "speculative.json").read_text(encoding="utf-8"))["values"]
+FILE = Path(__file__).resolve().parents[2] / "results" / "speculative.json"
+VALUES = json.loads(FILE.read_text(encoding="utf-8"))["values"]
 RUNS = sorted(key.removesuffix("_predicted_costs") for key in VALUES if key.endswith("_predicted_costs"))
 
 
@@ -48,6 +49,7 @@ def test_greedy_rates_on_the_greedy_texts():
             right = 0
             while right < gamma and says[end + right - 1] == ids[end + right]:
                 right += 1
-            accepted, checked, passes, end = accepted + right, checked + min(right + 1, gamma), passes + 1, end + right + 1
+            accepted, checked = accepted + right, checked + min(right + 1, gamma)
+            passes, end = passes + 1, end + right + 1
     assert VALUES["draft_model_greedy_alpha"] == pytest.approx(accepted / checked, abs=0.02)
     assert VALUES["draft_model_greedy_tokens"] == pytest.approx((accepted + passes) / passes, abs=0.08)
