@@ -63,7 +63,7 @@ def batches(cases: Iterable[Case]) -> Iterator[tuple[Case, ...]]:
     batch: list[Case] = []
     size = 0
     for case in cases:
-        more, alone = _bytes(case), case.fresh or _asks(case)
+        more, alone = _seen(case)
         full = len(batch) == MOST_CASES or size + more > MOST_BYTES
         if batch and (alone or full or batch[-1].task != case.task):
             yield tuple(batch)
@@ -75,6 +75,12 @@ def batches(cases: Iterable[Case]) -> Iterator[tuple[Case, ...]]:
             batch, size = [], 0
     if batch:
         yield tuple(batch)
+
+
+@lru_cache(maxsize=8192)
+def _seen(case: Case) -> tuple[int, bool]:
+    """The size of a case, and whether it goes alone: the same for every candidate."""
+    return _bytes(case), case.fresh or _asks(case)
 
 
 def _asks(case: Case) -> bool:
