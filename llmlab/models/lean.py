@@ -109,7 +109,7 @@ class Decoder:
             seen = F.pad(cache.mask, (0, 1), value=True)[:, None, None]  # (B, 1, 1, S)
         else:
             cos, sin, seen = self.tables[0][length], self.tables[1][length], None  # (H + 2K, d)
-        x = self.embedding[tokens]  # (B, D)
+        x = F.embedding(tokens, self.embedding)  # (B, D)
         *layers, (head,) = self.laid_out(batch)
         sizes, half = (self.heads, 2 * self.kv_heads), self.size // 2
         for index, (qkv, out, gate_up, down) in enumerate(layers):
