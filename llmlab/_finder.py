@@ -31,6 +31,8 @@ LABS: dict[str, tuple[str, ...]] = {
     "lab2": ("flops",),
     "lab3": ("kv_cache",),
     "lab4": ("paged_cache", "gpu_timing"),
+    "lab5": ("speculative", "medusa"),
+    "lab6": ("quantization", "calibration", "compression"),
 }
 """Lab -> its modules. The checks say the same of each task, but need torch; a test holds the two together."""
 LAB_MODULES = tuple(module for modules in LABS.values() for module in modules)

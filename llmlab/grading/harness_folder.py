@@ -117,7 +117,8 @@ def _course(at: Desk, to: Path) -> None:
     work = Course(to)
     new = desk(at.lab, work)
     new.text.parent.mkdir(parents=True)
-    shutil.copy(at.text, new.text)
+    for part in at.texts:
+        shutil.copy(part, new.text.parent)
     for name in ("nbgrader_config.py", "course.toml"):
         if (at.root / name).is_file():
             shutil.copy(at.root / name, new.root / name)

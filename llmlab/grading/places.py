@@ -1,6 +1,6 @@
 """Where the files of one lab lie in the nbgrader course, and what a student's name may look like. Paths only.
 
-assignments/text/lab1.py                  the lab, written as text
+assignments/text/lab1.py, lab1_2.py ...   the lab, written as text, in parts
 assignments/source|release/lab1/          made by `release`
 assignments/inbox/<student>/lab1/         what students handed in; read, never changed
 assignments/submitted/<student>/lab1/     made by the intake
@@ -63,6 +63,12 @@ class Desk:
     @property
     def text(self) -> Path:
         return self.root / "text" / f"{self.lab}.py"
+
+    @property
+    def texts(self) -> list[Path]:
+        """The parts of the text: `lab1.py`, then `lab1_2.py`, `lab1_3.py` and so on, as far as there are any."""
+        more = self.text.parent.glob(f"{self.lab}_[2-9].py")
+        return [self.text, *sorted(more)]
 
     @property
     def source(self) -> Path:

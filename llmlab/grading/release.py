@@ -3,6 +3,7 @@
     assignments/text/lab1.py  --jupytext-->  source/lab1/lab1.ipynb  --nbgrader-->  release/lab1/lab1.ipynb
                                                       solutions/*.py  ----->  release/lab1/*.py
 
+A long text goes on in `lab1_2.py`, `lab1_3.py`: its cells follow.
 There is no `.py` in `source/`: nbgrader would not strip the solutions from it, and would put it over a
 student's work. The same text always gives the same bytes; a release that is up to date is left alone.
 """
@@ -89,13 +90,15 @@ def source_notebook(at: Desk) -> NotebookNode:
     """The lab's text as a notebook: stable cell ids, complete metadata, checked against the tasks."""
     if not at.text.is_file():
         raise CourseError(f"There is no text of {at.lab}: write {at.text} (jupytext, py:percent).")
-    try:
-        found = jupytext.read(at.text, fmt="py:percent")
-    except (ValueError, SyntaxError, jupytext.formats.JupytextFormatError) as error:
-        raise CourseError(f"{at.text} cannot be read as py:percent: {error}") from None
+    cells = []
+    for part in at.texts:
+        try:
+            cells += jupytext.read(part, fmt="py:percent").cells
+        except (ValueError, SyntaxError, jupytext.formats.JupytextFormatError) as error:
+            raise CourseError(f"{part} cannot be read as py:percent: {error}") from None
     made = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL, "language_info": LANGUAGE})
     used: dict[str, int] = {}
-    for cell in found.cells:
+    for cell in cells:
         if not cell.source.strip():
             continue
         kind = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}.get(

@@ -21,6 +21,7 @@ from llmlab.grading.course import course
 from llmlab.grading.display import Display, apply, code_cells
 from llmlab.grading.ledger import Ledger
 from llmlab.grading.lookup import LedgerLookup
+from llmlab.grading.places import desk
 from llmlab.harness import wire
 from llmlab.harness.display.models import Quick
 
@@ -69,7 +70,9 @@ def picture(one):
 def test_the_labs_own_notebooks_run_whole(display, lab):
     """A lab on the solutions: no error, no remark, one picture with words for each cell that draws."""
     real = course(Path(__file__))
-    notebook = jupytext.read(real.assignments / "text" / f"{lab}.py", fmt="py:percent")
+    notebook = nbformat.v4.new_notebook()
+    for part in desk(lab, real).texts:
+        notebook.cells += jupytext.read(part, fmt="py:percent").cells
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"c{number}"
     cells = code_cells(notebook)

@@ -33,7 +33,9 @@ def questions(lab: str) -> list:
 @functools.cache
 def notebook(lab: str):
     """The notebook as its author wrote it, with the metadata that the release completes."""
-    return jupytext.read(ROOT / "assignments" / "text" / f"{lab}.py", fmt="py:percent")
+    first, *more = (jupytext.read(part, fmt="py:percent") for part in desk(lab, course()).texts)
+    first.cells += [cell for part in more for cell in part.cells]
+    return first
 
 
 @functools.cache

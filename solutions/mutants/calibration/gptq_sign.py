@@ -1,0 +1,22 @@
+"""Adds what should be subtracted.
+
+task: calibration.gptq
+says: compensation-wrong-sign
+"""
+
+import torch
+
+
+def gptq(w, hessian, bits, group=None, act_order=False):
+    columns = w.shape[1]
+    order = hessian.diag().argsort(descending=True, stable=True) if act_order else torch.arange(columns)
+    w, hessian = w[:, order].clone(), hessian[order][:, order]
+    upper = torch.linalg.cholesky(torch.linalg.inv(hessian), upper=True)
+    size = group or columns
+    for i in range(columns):
+        if i % size == 0:
+            scale = grid_scales(w[:, i : i + size], bits)[:, 0]
+        rounded = to_grid(w[:, i], scale, bits)
+        w[:, i + 1 :] += ((w[:, i] - rounded) / upper[i, i])[:, None] * upper[i, i + 1 :]
+        w[:, i] = rounded
+    return w[:, order.argsort()]

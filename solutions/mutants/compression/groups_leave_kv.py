@@ -1,0 +1,16 @@
+"""Prunes queries and output, and leaves keys and values.
+
+task: compression.prune_groups
+says: kv-heads-left-whole
+"""
+
+def prune_groups(weights, keep, n_heads, n_kv_heads):
+    for group in keep:
+        if not 0 <= group < n_kv_heads:
+            raise ValueError(f"there is no key-value head {group}; there are 0..{n_kv_heads - 1}")
+
+    def rows(weight: Tensor) -> Tensor:
+        return weight.unflatten(0, (n_kv_heads, -1))[list(keep)].flatten(0, 1)
+
+    small = {name: rows(weights[name]) for name in ("q_proj",)}
+    return weights | small | {"o_proj": rows(weights["o_proj"].T).T}

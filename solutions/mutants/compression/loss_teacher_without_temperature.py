@@ -1,0 +1,17 @@
+"""Softens the student only.
+
+task: compression.distillation_loss
+says: temperature-on-one-side
+"""
+
+import torch.nn.functional as F
+
+
+def distillation_loss(student, teacher, targets, temperature, mix):
+    soft = F.kl_div(
+        (student / temperature).log_softmax(-1),
+        teacher.detach().log_softmax(-1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return mix * temperature**2 * soft + (1 - mix) * F.cross_entropy(student, targets)

@@ -1,0 +1,18 @@
+"""Takes the largest exponent of E4M3 for infinity and nan.
+
+task: quantization.decode_float
+says: infinities-where-there-are-none
+"""
+
+import torch
+
+
+def decode_float(codes, exponent_bits, mantissa_bits, infinities=True):
+    top, full = 2**exponent_bits - 1, 2**mantissa_bits
+    m, e, s = codes % full, codes // full % (top + 1), codes // full // (top + 1) % 2
+    value = (m / full + (e > 0)).double() * torch.exp2(e.clamp(min=1).double() - top // 2)
+    value = torch.where(s == 1, -value, value)
+    if True:
+        value = torch.where((e == top) & (m == 0), torch.where(s == 1, -torch.inf, torch.inf), value)
+        return torch.where((e == top) & (m > 0), torch.nan, value).float()
+    return torch.where((e == top) & (m == full - 1), torch.nan, value).float()

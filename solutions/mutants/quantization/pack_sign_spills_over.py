@@ -1,0 +1,14 @@
+"""Forgets that a negative number has ones in all its higher bits.
+
+task: quantization.pack_int4
+says: sign-spills-over
+"""
+
+import torch
+
+
+def pack_int4(codes):
+    if ((codes < -8) | (codes > 7)).any():
+        raise ValueError(f"four bits hold -8..7, not {int(codes[(codes < -8) | (codes > 7)][0])}")
+    codes = torch.nn.functional.pad(codes.int(), (0, codes.shape[1] % 2))
+    return ((codes[:, 0::2] | codes[:, 1::2] << 4) & 255).to(torch.uint8)

@@ -1,0 +1,21 @@
+"""Draws the bonus from the draft's last distribution.
+
+task: speculative.verify
+says: bonus-from-draft
+"""
+
+
+def verify(p, q, drafted, uniforms):
+    gained, gamma = [], drafted.shape[1]
+    for b in range(len(drafted)):
+        row = []
+        for i, token in enumerate(drafted[b].tolist()):
+            if uniforms[b, i] < accept_probability(p[b, i], q[b, i])[token]:
+                row.append(token)
+            else:
+                row.append(int(draw(residual(p[b, i], q[b, i]), uniforms[b, -1])))
+                break
+        else:
+            row.append(int(draw(q[b, -1], uniforms[b, -1])))
+        gained.append(row)
+    return gained

@@ -1,0 +1,21 @@
+"""Replaces a rejected token by a draw from p.
+
+task: speculative.verify
+says: resamples-from-target
+"""
+
+
+def verify(p, q, drafted, uniforms):
+    gained, gamma = [], drafted.shape[1]
+    for b in range(len(drafted)):
+        row = []
+        for i, token in enumerate(drafted[b].tolist()):
+            if uniforms[b, i] < accept_probability(p[b, i], q[b, i])[token]:
+                row.append(token)
+            else:
+                row.append(int(draw(p[b, i], uniforms[b, -1])))
+                break
+        else:
+            row.append(int(draw(p[b, gamma], uniforms[b, -1])))
+        gained.append(row)
+    return gained
