@@ -11,7 +11,6 @@ from pathlib import Path
 from nbconvert.preprocessors import ClearMetadataPreprocessor, CSSHTMLHeaderPreprocessor
 from nbgrader.preprocessors import (
     AssignLatePenalties,
-    CheckCellMetadata,
     GetGrades,
     IgnorePattern,
     LimitOutput,
@@ -40,7 +39,8 @@ c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedb
 
 # A student's module is theirs: the master never replaces it, even if somebody adds a .py to source/.
 c.Autograde.exclude_overwriting = {lab: [f"{module}.py" for module in modules] for lab, modules in LABS.items()}
-# nbgrader's list, with the lookup in place of Execute.
+# nbgrader's list, with the lookup in place of Execute, and without CheckCellMetadata: the pass before this one
+# (sanitize_preprocessors) checks the same cells, and it takes a tenth of nbgrader's time.
 c.Autograde.autograde_preprocessors = [
     LedgerLookup,
     IgnorePattern,
@@ -48,7 +48,6 @@ c.Autograde.autograde_preprocessors = [
     LimitOutput,
     SaveAutoGrades,
     AssignLatePenalties,
-    CheckCellMetadata,
 ]
 c.AssignLatePenalties.plugin_class = "llmlab.grading.late_penalty.LatePenalty"
 c.LedgerLookup.ledger = str(HERE / "ledger")

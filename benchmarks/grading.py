@@ -1,9 +1,10 @@
-"""How fast a class is graded: ours, plain `nbgrader autograde`, otter-grader. Writes results/grading.json.
+"""How fast a class is graded: ours, plain `nbgrader autograde`, otter-grader. Writes results/grading.json; what the parts
+`memory` and `harm` find, which need no idle machine, goes to results/grading_memory.json and grading_harm.json.
 
-    python -m benchmarks.grading [--students 200] [--seed 1] [--block 25] [--many 2000] [--otter-python PATH]
+    python -m benchmarks.grading [--students 200] [--seed 1] [--block 40] [--many 2000] [--otter-python PATH]
 
 The same generated submissions go through each grader, block by block in turn in one run, so that whatever else the machine
-does hits all. At the end of a turn our pipeline drains, which costs about half a submission: hence turns of 25. Verdicts are
+does hits all. At the end of a turn our pipeline drains, which costs about half a submission: hence turns of 40. Verdicts are
 compared cell by cell, and with what is known of the submissions. `verdicts` is our grader without nbgrader's recording,
 `whole` the same with it, from nothing. Stock nbgrader and otter run the same hidden cases and
 judges in the student's kernel (`grading_peers/stock_checks.py`). Nobody runs the cells that only display; that is measured
@@ -58,6 +59,8 @@ class Bench:
         self.options, self.folder, self.console = options, folder, console
         self.values: dict[str, Any] = {"students": options.students, "seed": options.seed, "block": options.block,
                                        "complete": "no"}
+        self.held: dict[str, Any] = {}  # what the part `memory` found
+        self.survived: dict[str, Any] = {}  # what the part `harm` found
         self.points: dict[str, dict[str, dict[str, float]]] = {}
         console.print("making the class")
         self.at = courses.ours(folder / "first")
@@ -187,12 +190,12 @@ class Bench:
             at = self.course(f"memory-{size}", students[:size])
             with self.ours(f"memory-{size}", at, "record", "display", block=10**6) as peer, Peak(peer.process.pid) as peak:
                 took = sum(block.seconds for block in peer.rest())
-                self.values |= {f"memory_{size}_mib": peak_mib(peak), f"memory_{size}_seconds": took / size}
+                self.held[f"mib_{size}"] = peak_mib(peak)
                 self.console.print(f"  {size} submissions: {peak_mib(peak):.0f} MiB, {took:.1f} s")
                 if size == sizes[0]:
                     shown = peer.rest()
-                    self.values |= {"display_seconds": sum(x.seconds for x in shown) / size,
-                                    "display_cpu": sum(x.cpu for x in shown) / size, "display_n": size}
+                    self.held |= {"display_seconds": sum(x.seconds for x in shown) / size,
+                                  "display_cpu": sum(x.cpu for x in shown) / size, "display_n": size}
 
     def harm(self) -> Table:
         """What each grader does with submissions that hang or end their process."""
@@ -220,8 +223,8 @@ class Bench:
     def harmed(self, table: Table, one: Student, grader: str, took: float, got: dict[str, float], why: str) -> None:
         right = [cell for cell, must in one.truth.items() if must == "full"]
         kept = sum(got.get(cell) == self.full[cell] for cell in right)
-        self.values |= {f"bad_{one.kind}_{grader}_kept": kept, f"bad_{one.kind}_{grader}_of": len(right),
-                        f"bad_{one.kind}_{grader}_seconds": took, f"bad_{one.kind}_{grader}_outcome": why[:200]}
+        self.survived |= {f"{one.kind}_{grader}_kept": kept, f"{one.kind}_{grader}_of": len(right),
+                          f"{one.kind}_{grader}_seconds": took, f"{one.kind}_{grader}_outcome": why[:200]}
         table.add_row(one.kind, grader, f"{took:.1f}", f"{kept} of {len(right)}", why[:60])
 
 
@@ -257,7 +260,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--students", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--block", type=int, default=25, help="submissions in a turn")
+    parser.add_argument("--block", type=int, default=40, help="submissions in a turn")
     parser.add_argument("--small", type=int, default=SMALL, help="submissions for what is measured apart")
     parser.add_argument("--many", type=int, default=0, help="a large class, for memory only")
     parser.add_argument("--workers", type=int, default=2, help="processes of ours")
@@ -291,7 +294,13 @@ def main(arguments: list[str] | None = None) -> int:
                                  indent=1))
         record.RESULTS = options.results
         given = " ".join(sys.argv[1:] if arguments is None else arguments).replace(str(options.otter_python), "PATH")
-        record.write("grading", COMMAND, bench.values | ({"options": given} if given else {}))
+        told = {"options": given} if given else {}
+        told["complete"] = bench.values["complete"]
+        if set(parts) & {"turns", "cli"}:
+            record.write("grading", COMMAND, bench.values | told)
+        for name, found in (("grading_memory", bench.held), ("grading_harm", bench.survived)):
+            if found:
+                record.write(name, COMMAND, found | told)
     return 0 if bench.values["complete"] == "yes" else 130
 
 

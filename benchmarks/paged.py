@@ -12,6 +12,7 @@ cache is read in place. A paged one is gathered first:
     rows        one row per block, (num_blocks, S * K * D), index_select
     head_rows   one row per block and head, K and V in one pool (2 * K * num_blocks, S * D), one index_select:
                 what is gathered lies as attention wants it
+    in_turn     the same for one sequence after the other, into a buffer that is kept and stays in the processor's cache
     copy        no table at all: K and V of the contiguous cache are copied and then read, which is what any
                 gather must do
 """
@@ -39,7 +40,7 @@ COMMAND = "python -m benchmarks.paged"
 SHAPES = {"tiny": (8, 4, 32), "wide": (24, 12, 32)}
 """Query heads, KV heads, head size: those of the shipped model, and of it widened."""
 BATCHES, LENGTHS, BLOCK, ROUNDS = (1, 8), (64, 256, 1_000), 16, 41
-WAYS = ("tokens", "blocks", "rows", "head_rows", "copy", "solution")
+WAYS = ("tokens", "blocks", "rows", "head_rows", "in_turn", "copy", "solution")
 
 
 def ways(batch: int, length: int, heads: int, kv: int, dim: int) -> dict[str, Callable[[], torch.Tensor]]:
@@ -61,6 +62,8 @@ def ways(batch: int, length: int, heads: int, kv: int, dim: int) -> dict[str, Ca
     by_head = torch.stack(pools).permute(0, 3, 1, 2, 4).reshape(2 * kv * blocks, BLOCK * dim)
     planes = torch.arange(2 * kv).view(2, 1, kv, 1) * blocks
     places = (tables[:, None] + planes).flatten()  # (2 * B * K * M,)
+    each = (tables[:, None, None] + planes[None, :, 0]).flatten(1)  # (B, 2 * K * M)
+    buffer = torch.empty(2 * kv * most, BLOCK * dim)
     lengths = torch.full((batch,), length)
 
     def gathered(take: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
@@ -70,6 +73,14 @@ def ways(batch: int, length: int, heads: int, kv: int, dim: int) -> dict[str, Ca
     def head_rows() -> torch.Tensor:
         one, two = by_head.index_select(0, places).view(2, batch, kv, most * BLOCK, dim)[:, :, :, :length]
         return attend(q, one, two)
+
+    def in_turn() -> torch.Tensor:
+        told = torch.empty_like(q)
+        for row in range(batch):
+            torch.index_select(by_head, 0, each[row], out=buffer)
+            one, two = buffer.view(2, 1, kv, most * BLOCK, dim)[:, :, :, :length]
+            told[row:row + 1] = attend(q[row:row + 1], one, two)
+        return told
 
     def by_rows() -> torch.Tensor:
         one, two = (r.index_select(0, flat).view(batch, -1, kv, dim)[:, :length].transpose(1, 2) for r in rows)
@@ -81,6 +92,7 @@ def ways(batch: int, length: int, heads: int, kv: int, dim: int) -> dict[str, Ca
         "blocks": lambda: gathered(lambda pool: pool[tables]),
         "rows": by_rows,
         "head_rows": head_rows,
+        "in_turn": in_turn,
         "copy": lambda: attend(q, k.clone(), v.clone()),
         "solution": lambda: paged_attention(q.flatten(1, 2), *pools, tables, lengths).view(q.shape),
     }

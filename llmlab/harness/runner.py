@@ -106,7 +106,8 @@ class Candidate:
             told = answer["cases"]
             if len(told) != len(request.cases):
                 raise TypeError(f"answers to {len(told)} of {len(request.cases)} cases")
-            return [_answer(case, one, serving.events) for case, one in zip(request.cases, told, strict=True)]
+            return [_answer(case, one, serving.of(request.owners, at))
+                    for at, (case, one) in enumerate(zip(request.cases, told, strict=True))]
         except (KeyError, TypeError, AttributeError, wire.WireError) as error:
             raise Stopped("crashed", f"The process sent something unreadable: {error}.") from None
 

@@ -2,9 +2,12 @@
 
 What makes a step fast, when there is little arithmetic in it, is to do few things. Weights are prepared once:
 q, k and v in one matrix, gate and up in one, the norms' gains and the scale of attention multiplied in. They
-are transposed, unless several rows meet large matrices. A step then is four products a layer. Query heads that
-share a key-value head are rows of one product, so no head is copied. The prompt goes through `Llama`. What is
-prepared takes the model's memory once or twice more, and does not follow the model when it changes.
+are laid out for the rows that a step has (`layouts`). A step then is four products a layer. Values are turned
+by an angle of zero along with queries and keys, so one write takes both to the cache. Query heads that share a
+key-value head are rows of one product, so no head is copied. The prompt goes through `Llama`. What is prepared
+takes the model's memory once or twice more, and does not follow the model when it changes.
+
+The norm: x / sqrt(mean(x^2) + eps) is x sqrt(D) / hypot(|x|, sqrt(D eps)); sqrt(D) is in the weights too.
 """
 
 from __future__ import annotations
@@ -15,11 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from llmlab.models.layouts import FEWEST, Packed, Transposed, lay_out
 from llmlab.models.llama import KVCache, Llama
 from llmlab.models.lm import LM
-
-LARGE = 512
-"""Width from which a product with several rows is faster on the matrix as the model has it."""
 
 
 class Decoder:
@@ -40,77 +41,90 @@ class Decoder:
             config.num_key_value_heads,
             config.head_dim,
         )
-        self.width, self.eps = (config.hidden_size,), config.rms_norm_eps
+        width = config.hidden_size
+        self.least = torch.tensor(math.sqrt(width * config.rms_norm_eps))  # sqrt(D eps)
+        gain = math.sqrt(width)
         self.layers = []
         for layer in self.model.model.layers:
             attention, mlp = layer.self_attn, layer.mlp
             query = attention.q_proj.weight / math.sqrt(self.size)
             qkv = (
                 torch.cat([query, attention.k_proj.weight, attention.v_proj.weight])
-                * layer.input_layernorm.weight
+                * (layer.input_layernorm.weight * gain)
             )
-            gate_up = (
-                torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]) * layer.post_attention_layernorm.weight
+            gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]) * (
+                layer.post_attention_layernorm.weight * gain
             )
             parts = (qkv, attention.o_proj.weight, gate_up, mlp.down_proj.weight)
-            self.layers.append(tuple(part.t() for part in parts))
-        self.head = (self.model.lm_head.weight * self.model.model.norm.weight).t()
-        self.transposed: list[tuple[Tensor, ...]] = []
+            self.layers.append(parts)
+        self.head = self.model.lm_head.weight * (self.model.model.norm.weight * gain)
+        self.laid: dict[bool, list[list[Transposed | Packed]]] = {}
         self.embedding = self.model.model.embed_tokens.weight.detach()
         self.theta = config.rope_theta
         self.tables = self.rope(512)
 
     def rope(self, length: int) -> tuple[Tensor, Tensor]:
-        """Cosines, and sines with the signs of a rotation, of positions 0 to length - 1, each (length, d)."""
+        """Cosines, and sines with the signs of a rotation, of positions 0 to length - 1, each (length, H + 2K, d).
+
+        Those of the values are 1 and 0.
+        """
         exponents = torch.arange(0, self.size, 2, dtype=torch.float32) / self.size
         angles = torch.arange(length)[:, None] * (1.0 / self.theta**exponents)
-        cos, sin, dtype = angles.cos(), angles.sin(), self.embedding.dtype
-        return torch.cat([cos, cos], 1).to(dtype), torch.cat([-sin, sin], 1).to(dtype)
+        cos, sin = angles.cos(), angles.sin()
+        turned = [torch.cat([cos, cos], 1), torch.cat([-sin, sin], 1)]  # (length, d)
+        shape = (length, self.kv_heads, self.size)
+        kept = [torch.ones(shape), torch.zeros(shape)]
+        both = self.heads + self.kv_heads
+        cos, sin = (
+            torch.cat([table[:, None].expand(-1, both, -1), same], 1).to(self.embedding.dtype)
+            for table, same in zip(turned, kept, strict=True)
+        )
+        return cos, sin
 
-    def laid_out(self, rows: int) -> list[tuple[Tensor, ...]]:
+    def laid_out(self, rows: int) -> list[list[Transposed | Packed]]:
         """The matrices of each layer, then the output matrix alone, laid out for so many rows."""
-        if rows > 1 and self.width[0] >= LARGE:
-            return [*self.layers, (self.head,)]
-        if not self.transposed:
-            every = [*self.layers, (self.head,)]
-            self.transposed = [tuple(part.contiguous() for part in parts) for parts in every]
-        return self.transposed
+        kind = rows >= FEWEST
+        if kind not in self.laid:
+            self.laid[kind] = [[lay_out(part, rows) for part in parts] for parts in (*self.layers, (self.head,))]
+        return self.laid[kind]
 
     @torch.no_grad()
     def prefill(self, ids: Tensor, cache: KVCache, attention_mask: Tensor | None = None) -> Tensor:
         """Logits (B, V) after a prompt (B, T), which is in the cache afterwards."""
         return self.model(ids, attention_mask, cache, last_only=True)[:, -1]
 
+    def unit(self, x: Tensor) -> Tensor:
+        """Rows (B, D) divided by hypot(|x|, sqrt(D eps))."""
+        return x / torch.hypot(torch.linalg.vector_norm(x, dim=1, keepdim=True), self.least)
+
     @torch.no_grad()
     def step(self, tokens: Tensor, cache: KVCache) -> Tensor:
         """Logits (B, V) after one more token (B,) of each sequence."""
-        batch, real = len(tokens), torch.ones(len(tokens), 1, dtype=torch.bool)
-        if cache.length >= len(self.tables[0]):
-            self.tables = self.rope(2 * cache.length)
+        batch, length = len(tokens), cache.length
+        if length >= len(self.tables[0]):
+            self.tables = self.rope(2 * length)
         if cache.padded:
             places = cache.mask.sum(1)
-            cos, sin = self.tables[0][places, None], self.tables[1][places, None]  # (B, 1, d)
-            seen = torch.cat([cache.mask, real], 1)[:, None, None]  # (B, 1, 1, S)
+            cos, sin = self.tables[0][places], self.tables[1][places]  # (B, H + 2K, d)
+            seen = F.pad(cache.mask, (0, 1), value=True)[:, None, None]  # (B, 1, 1, S)
         else:
-            (cos, sin), seen = (table[cache.length] for table in self.tables), None  # (d,)
-        x = self.embedding[tokens]  # (B, D)
+            cos, sin, seen = self.tables[0][length], self.tables[1][length], None  # (H + 2K, d)
+        x = F.embedding(tokens, self.embedding)  # (B, D)
         *layers, (head,) = self.laid_out(batch)
-        both, half = self.heads + self.kv_heads, self.size // 2
+        sizes, half = (self.heads, 2 * self.kv_heads), self.size // 2
         for index, (qkv, out, gate_up, down) in enumerate(layers):
-            made = torch.mm(F.rms_norm(x, self.width, None, self.eps), qkv).view(
-                batch, both + self.kv_heads, self.size
-            )
-            turned = made[:, :both]
-            turned = torch.addcmul(turned * cos, turned.roll(half, -1), sin)  # q and k by their positions
-            keys, values = cache.add(index, turned[:, self.heads :, None], made[:, both:, None])
+            made = qkv(self.unit(x)).view(batch, -1, self.size)
+            turned = torch.addcmul(made * cos, made.roll(half, -1), sin)  # q and k by their positions
+            q, both = turned.split_with_sizes(sizes, 1)
+            keys, values = cache.add_column(index, both)
             # (B, K, H/K, d): the query heads of a key-value head are the rows of one product
-            q = turned[:, : self.heads].view(batch, self.kv_heads, -1, self.size)
-            told = F.scaled_dot_product_attention(q, keys, values, attn_mask=seen, scale=1.0)
-            x = torch.addmm(x, told.reshape(batch, -1), out)
-            gate, up = torch.mm(F.rms_norm(x, self.width, None, self.eps), gate_up).chunk(2, 1)
-            x = torch.addmm(x, F.silu(gate) * up, down)
-        cache.advance(real)
-        return torch.mm(F.rms_norm(x, self.width, None, self.eps), head)
+            q = q.view(batch, self.kv_heads, -1, self.size)
+            told = F.scaled_dot_product_attention(q, keys, values, seen, scale=1.0)
+            x = out.plus(told.view(batch, -1), x)
+            gate, up = gate_up(self.unit(x)).chunk(2, 1)
+            x = down.plus(F.silu(gate) * up, x)
+        cache.advance()
+        return head(self.unit(x))
 
     def generate(self, ids: Tensor, max_new_tokens: int, attention_mask: Tensor | None = None) -> Tensor:
         """The greedy continuation (B, max_new_tokens) of prompts (B, T) int64; no token ends it."""

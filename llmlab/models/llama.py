@@ -35,40 +35,63 @@ class LlamaConfig:
 
 
 class KVCache:
-    """Keys and values of the tokens seen so far, one pair of tensors per layer, grown by doubling.
+    """Keys and values of the tokens seen so far, one tensor per layer for both, grown by doubling.
 
     ``length`` is the number of columns filled (pads included); ``mask`` (B, S) says which of them are real
     tokens, and ``padded`` whether there ever was one that is not.
     """
 
     def __init__(self, config: LlamaConfig, batch: int, dtype: torch.dtype, capacity: int = 64) -> None:
-        shape = (batch, config.num_key_value_heads, capacity, config.head_dim)
+        self.heads = config.num_key_value_heads
+        shape = (batch, 2 * self.heads, capacity, config.head_dim)  # keys, then values
         self.length, self.padded = 0, False
-        self.mask = torch.zeros(batch, 0, dtype=torch.bool)
-        self._keys = [torch.empty(shape, dtype=dtype) for _ in range(config.num_hidden_layers)]
-        self._values = [torch.empty(shape, dtype=dtype) for _ in range(config.num_hidden_layers)]
+        self._mask = torch.zeros(batch, 0, dtype=torch.bool)
+        self._store = [torch.empty(shape, dtype=dtype) for _ in range(config.num_hidden_layers)]
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, S) bool, true on real tokens. Columns that were added without a mask are real."""
+        missing = self.length - self._mask.shape[1]
+        if missing:
+            self._mask = F.pad(self._mask, (0, missing), value=True)
+        return self._mask
+
+    def _room(self, layer: int, end: int) -> Tensor:
+        """The store of one layer, with space for `end` columns."""
+        capacity = self._store[layer].shape[2]
+        if end > capacity:
+            self._store[layer] = F.pad(self._store[layer], (0, 0, 0, max(end, 2 * capacity) - capacity))
+        return self._store[layer]
 
     def add(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Append (B, K, T, d) keys and values of one layer; returns all of that layer's, (B, K, S, d)."""
         end = self.length + keys.shape[2]
-        for store, new in ((self._keys, keys), (self._values, values)):
-            if end > store[layer].shape[2]:
-                room = max(end, 2 * store[layer].shape[2]) - store[layer].shape[2]
-                store[layer] = F.pad(store[layer], (0, 0, 0, room))
-            store[layer][:, :, self.length : end] = new
-        return self._keys[layer][:, :, :end], self._values[layer][:, :, :end]
+        store = self._room(layer, end)
+        store[:, : self.heads, self.length : end] = keys
+        store[:, self.heads :, self.length : end] = values
+        return store[:, : self.heads, :end], store[:, self.heads :, :end]
 
-    def advance(self, mask: Tensor) -> None:
-        """Count the (B, T) new columns as stored, once every layer has them."""
+    def add_column(self, layer: int, both: Tensor) -> tuple[Tensor, Tensor]:
+        """Append one column: (B, 2K, d), keys first. Returns all of that layer's keys and values, (B, K, S, d)."""
+        store = self._room(layer, self.length + 1)
+        store.select(2, self.length).copy_(both)
+        keys, values = store.narrow(2, 0, self.length + 1).split_with_sizes((self.heads, self.heads), 1)
+        return keys, values
+
+    def advance(self, mask: Tensor | None = None) -> None:
+        """Count the (B, T) new columns as stored, once every layer has them; without a mask, one real token each."""
+        if mask is None:
+            self.length += 1
+            return
+        self._mask = torch.cat([self.mask, mask], dim=1)
         self.length += mask.shape[1]
         self.padded = self.padded or not bool(mask.all())
-        self.mask = torch.cat([self.mask, mask], dim=1)
 
     def truncate(self, length: int) -> None:
         """Forget every column from ``length`` on (speculative decoding takes rejected tokens back)."""
         if not 0 <= length <= self.length:
             raise ValueError(f"cannot cut a cache of {self.length} columns to {length}")
-        self.length, self.mask = length, self.mask[:, :length]
+        self.length, self._mask = length, self._mask[:, :length]
 
 
 class RMSNorm(nn.Module):

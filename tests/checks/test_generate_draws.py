@@ -34,22 +34,22 @@ def draws_cases(seed: int):
     return [case for case in loop_draws.cases(numbers(seed)) if isinstance(case.expect, Draws)]
 
 
-def sampled(probs: torch.Tensor, steps: int, seed: int) -> list[list[int]]:
-    codes = torch.multinomial(probs, ROWS, replacement=True, generator=torch.Generator().manual_seed(seed)).tolist()
+def sampled(probs: torch.Tensor, steps: int, seed: int, rows: int = ROWS) -> list[list[int]]:
+    codes = torch.multinomial(probs, rows, replacement=True, generator=torch.Generator().manual_seed(seed)).tolist()
     return [[code // VOCAB**power % VOCAB for power in reversed(range(steps))] for code in codes]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_right_draws_pass_and_wrong_ones_are_told_apart(seed):
     for case in draws_cases(seed):
-        expect = case.expect
+        expect, rows = case.expect, len(case.steps[0].args[1])
         for again in range(20):
-            assert drawn(expect, sampled(expect.right, expect.steps, 100 * seed + again)) == PASS
+            assert drawn(expect, sampled(expect.right, expect.steps, 100 * seed + again, rows)) == PASS
         given = case.steps[0].kwargs
         named = loop_draws.needed(given["temperature"], given.get("k"), given.get("p")) if expect.wrong else set()
         for name, wrong, _ in reversed(expect.wrong):
-            if name in named and loop_draws.seen_in(wrong, expect.right):
-                verdict = drawn(expect, sampled(wrong, 1, seed))
+            if name in named and loop_draws.seen_in(wrong, expect.right, rows):
+                verdict = drawn(expect, sampled(wrong, 1, seed, rows))
                 assert not verdict.ok and verdict.misconception == name
 
 

@@ -19,7 +19,8 @@ from llmlab.checks.decoding.sampling import LIKE, REJECT
 from llmlab.checks.protocol import PASS, Call, Case, Event, Model, Output, Raised, Rng, Verdict
 
 GROUP = "sampling"
-ROWS = 800
+ROWS, FEWER = 800, 400
+"""Draws of a case; fewer where the wrong laws are far from the right one."""
 VOCAB = 7
 SPARE = 50.0
 """Nats by which draws from a wrong law lie beyond what rejects, on average: four standard deviations or more."""
@@ -93,7 +94,7 @@ def wrong_laws(probs: torch.Tensor, t: float, k: int | None, p: float | None) ->
     ]
 
 
-def draw_logits(number: Callable[[], int], t: float, k: int | None, p: float | None) -> torch.Tensor:
+def draw_logits(number: Callable[[], int], t: float, k: int | None, p: float | None, rows: int) -> torch.Tensor:
     """Logits (V,) that tell every wrong law from the right one, with no cut near a threshold."""
     generator = torch.Generator().manual_seed(number())
     while True:
@@ -106,9 +107,9 @@ def draw_logits(number: Callable[[], int], t: float, k: int | None, p: float | N
         told = {name: other for name, other, _ in reversed(wrong) if name in needed(t, k, p)}
         if _near(best(heated(probs, t), k), p):
             continue
-        seen = all(seen_in(other, right) for other in told.values())
+        seen = all(seen_in(other, right, rows) for other in told.values())
         seen = seen and all(int((other > 0).sum()) > 1 for other in told.values())
-        if seen and all(distance(a, b) * ROWS > NAMED for a, b in itertools.permutations(told.values(), 2)):
+        if seen and all(distance(a, b) * rows > NAMED for a, b in itertools.permutations(told.values(), 2)):
             return logits
 
 
@@ -119,13 +120,13 @@ def needed(t: float, k: int | None, p: float | None) -> set[str]:
     return {"ignores-temperature", "multiplies-by-temperature", *(["generate-ignores-k"] if k else [])}
 
 
-def seen_in(wrong: torch.Tensor, right: torch.Tensor) -> bool:
-    """True if ROWS draws from `wrong` are rejected as draws from `right`, with SPARE to spare."""
+def seen_in(wrong: torch.Tensor, right: torch.Tensor, rows: int) -> bool:
+    """True if so many draws from `wrong` are rejected as draws from `right`, with SPARE to spare."""
     allowed = wrong * (right > 0)
-    if float(wrong.sum() - allowed.sum()) * ROWS > SPARE:  # a token that `right` rules out comes all but surely
+    if float(wrong.sum() - allowed.sum()) * rows > SPARE:  # a token that `right` rules out comes all but surely
         return True
-    limit = log_types(ROWS, int((right > 0).sum())) - math.log(REJECT)
-    return ROWS * divergence(allowed / allowed.sum(), right) > limit + SPARE
+    limit = log_types(rows, int((right > 0).sum())) - math.log(REJECT)
+    return rows * divergence(allowed / allowed.sum(), right) > limit + SPARE
 
 
 def distance(wrong: torch.Tensor, right: torch.Tensor) -> float:
@@ -139,13 +140,13 @@ def _near(probs: torch.Tensor, p: float | None) -> bool:
     return p is not None and float((sums - p).abs().min()) < 1e-3
 
 
-def draws_case(number: Callable[[], int], t: float, k: int | None = None, p: float | None = None) -> Case:
-    """One new token for each of ROWS equal prompts."""
-    logits = draw_logits(number, t, k, p)
+def draws_case(number: Callable[[], int], t: float, k: int | None = None, p: float | None = None, rows: int = ROWS) -> Case:
+    """One new token for each of so many equal prompts."""
+    logits = draw_logits(number, t, k, p, rows)
     probs = logits.double().softmax(0)
     model = fakes.fixed({2: logits}, VOCAB)
     expect = Draws(law(probs, t, k, p), wrong_laws(probs, t, k, p), 1)
-    return _call(model, 1, expect, {"temperature": t, "k": k, "p": p}, number())
+    return _call(model, 1, expect, {"temperature": t, "k": k, "p": p}, number(), rows)
 
 
 def pairs_case(number: Callable[[], int], t: float) -> Case:
@@ -156,10 +157,10 @@ def pairs_case(number: Callable[[], int], t: float) -> Case:
         laws = {token: torch.randn(VOCAB, generator=generator) for token in range(VOCAB)}
         second = torch.stack([law(laws[token].double().softmax(0), t, 2, None) for token in range(VOCAB)])
         joint = second[2].unsqueeze(1) * second
-    return _call(fakes.fixed(laws, VOCAB), 2, Draws(joint.flatten(), (), 2), {"temperature": t, "k": 2, "p": None}, number())
+    return _call(fakes.fixed(laws, VOCAB), 2, Draws(joint.flatten(), (), 2), {"temperature": t, "k": 2, "p": None}, number(), FEWER)
 
 
-def _call(model: Model, steps: int, expect, settings: dict, seed: int, rows: int = ROWS) -> Case:
+def _call(model: Model, steps: int, expect, settings: dict, seed: int, rows: int) -> Case:
     given = {key: value for key, value in settings.items() if value is not None}
     shown = ", ".join(f"{key}={value}" for key, value in given.items())
     call = Call("generate", (model, [[1, 2]] * rows), {"max_new_tokens": steps, "generator": Rng(seed), **given})
@@ -178,8 +179,8 @@ def seeds_case(number: Callable[[], int]) -> Case:
 
 def cases(number: Callable[[], int]) -> list[Case]:
     """Cases of the group; `number()` gives seeds."""
-    return [draws_case(number, 1.5, 4, 0.6), draws_case(number, 2.0),
-            draws_case(number, 0.5, k=3), draws_case(number, 1.6, p=0.6), pairs_case(number, 1.3), seeds_case(number)]
+    return [draws_case(number, 1.5, 4, 0.6, FEWER), draws_case(number, 2.0),
+            draws_case(number, 0.5, k=3), draws_case(number, 1.6, p=0.6, rows=FEWER), pairs_case(number, 1.3), seeds_case(number)]
 
 
 def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event], read: Callable) -> Verdict:
@@ -212,7 +213,7 @@ def drawn(expect: Draws, tokens: list[list[int]]) -> Verdict:
     if set(map(len, tokens)) != {expect.steps}:
         return bad
     try:
-        drawn = torch.tensor(tokens, dtype=torch.int64)  # (ROWS, steps)
+        drawn = torch.tensor(tokens, dtype=torch.int64)  # (rows, steps)
     except (RuntimeError, OverflowError):  # an id of more than 64 bits
         return bad
     if int(drawn.min()) < 0 or int(drawn.max()) >= VOCAB:
