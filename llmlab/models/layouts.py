@@ -32,6 +32,20 @@ class Transposed:
         return torch.addmm(more, x, self.weight)
 
 
+class Plain:
+    """The same, on the matrix as it is.
+
+    >>> Plain(torch.tensor([[1.0, 2.0]]))(torch.tensor([[3.0, 4.0]]))
+    tensor([[11.]])
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        self.weight = weight.detach().contiguous()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight)
+
+
 class Packed:
     """The same, in the layout that oneDNN reads. Needs `can_pack(weight.dtype)`.
 

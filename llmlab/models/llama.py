@@ -56,6 +56,10 @@ class KVCache:
             self._mask = F.pad(self._mask, (0, missing), value=True)
         return self._mask
 
+    @mask.setter
+    def mask(self, real: Tensor) -> None:
+        self._mask = real
+
     def _room(self, layer: int, end: int) -> Tensor:
         """The store of one layer, with space for `end` columns."""
         capacity = self._store[layer].shape[2]

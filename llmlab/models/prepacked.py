@@ -18,39 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from llmlab.models.layouts import Packed, Plain, can_pack
 from llmlab.models.llama import KVCache, Llama, rope_tables, rotate
 from llmlab.models.lm import LM
 
-FEWEST = 4
-"""Rows of the smallest product. With one or two rows oneDNN is slower than with four, so zeros are added."""
 
-
-class Linear:
-    """x W^T for a fixed W (out, in) and any number of rows x (n, in).
-
-    >>> Linear(torch.tensor([[1.0, 2.0]]))(torch.tensor([[3.0, 4.0]]))
-    tensor([[11.]])
-    """
-
-    def __init__(self, weight: Tensor, layout: str = "packed") -> None:
-        weight = weight.detach().contiguous()
-        self.packed = layout == "packed" and can_pack(weight.dtype)
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, 2 * FEWEST) if self.packed else weight
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if not self.packed:
-            return F.linear(x, self.weight)
-        rows = len(x)
-        if rows < FEWEST:
-            x = F.pad(x, (0, 0, 0, FEWEST - rows))
-        return torch.ops.mkldnn._linear_pointwise(x, self.weight, None, "none", [], "")[:rows]
-
-
-def can_pack(dtype: torch.dtype) -> bool:
-    """Whether this computer's torch can lay out matrices of this type once."""
-    if not torch.backends.mkldnn.is_available():
-        return False
-    return dtype == torch.float32 or dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+def laid(weight: Tensor, layout: str) -> Packed | Plain:
+    """The matrix in this layout, or as it is where it cannot be packed."""
+    return Packed(weight) if layout == "packed" and can_pack(weight.dtype) else Plain(weight)
 
 
 class FewTokens:
@@ -85,8 +60,8 @@ class FewTokens:
                         attention.o_proj.weight,
                         torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]) * between,
                         mlp.down_proj.weight)
-            self.layers.append([Linear(matrix.to(dtype), layout) for matrix in matrices])
-        self.head = Linear((inner.lm_head.weight * body.norm.weight).to(dtype), layout)
+            self.layers.append([laid(matrix.to(dtype), layout) for matrix in matrices])
+        self.head = laid((inner.lm_head.weight * body.norm.weight).to(dtype), layout)
         self.embedding = body.embed_tokens.weight.detach().to(dtype)
         self.reset()
 

@@ -1,4 +1,4 @@
-"""The session for few tokens a pass: the logits of the plain session, in every type and layout, after any rollback."""
+"""Matrices laid out once, and the session for few tokens a pass: the logits of the plain session, in every type and layout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from llmlab.models import load
-from llmlab.models.prepacked import FewTokens, Linear, can_pack
+from llmlab.models.layouts import Packed, Plain, Transposed, can_pack
+from llmlab.models.prepacked import FewTokens
 from llmlab.models.session import Session
 
 IDS = [17, 300, 5, 999, 42, 42, 7, 1200, 3, 64, 801, 12]
@@ -28,11 +29,14 @@ def test_passes_of_any_size_and_rollbacks_give_the_logits_of_the_whole_text(dtyp
 
 
 @pytest.mark.parametrize("rows", [1, 2, 4, 5, 17])
-@pytest.mark.parametrize("layout", ["packed", "plain"])
+@pytest.mark.parametrize("layout", [Packed, Plain, Transposed])
 def test_a_product_with_any_number_of_rows(rows, layout):
     generator = torch.Generator().manual_seed(rows)
     weight, x = torch.randn(6, 8, generator=generator), torch.randn(rows, 8, generator=generator)
-    assert torch.allclose(Linear(weight, layout)(x), x @ weight.T, atol=1e-5)
+    assert torch.allclose(layout(weight)(x), x @ weight.T, atol=1e-5)
+    if layout is not Plain:
+        more = torch.randn(rows, 6, generator=generator)
+        assert torch.allclose(layout(weight).plus(x, more), x @ weight.T + more, atol=1e-5)
 
 
 def test_what_does_not_fit_is_named():
