@@ -1,12 +1,12 @@
 """How fast a class is graded: ours, plain `nbgrader autograde`, otter-grader. Writes results/grading.json; what the parts
 `memory` and `harm` find, which need no idle machine, goes to results/grading_memory.json and grading_harm.json.
 
-    python -m benchmarks.grading [--students 200] [--seed 1] [--block 40] [--many 2000] [--otter-python PATH]
+    python -m benchmarks.grading [--students 200] [--seed 1] [--rounds 3] [--block 40] [--many 2000] [--otter-python PATH]
 
-The same generated submissions go through each grader, block by block in turn in one run, so that whatever else the machine
-does hits all. At the end of a turn our pipeline drains, which costs about half a submission: hence turns of 40. Verdicts are
-compared cell by cell, and with what is known of the submissions. `verdicts` is our grader without nbgrader's recording,
-`whole` the same with it, from nothing. Stock nbgrader and otter run the same hidden cases and
+In each round our grader grades the whole class, from nothing to the last verdict, start of its workers included: once without
+nbgrader's recording (`verdicts`), once with it (`whole`). Then plain nbgrader grades the next block of the same submissions, and
+otter a few. So whatever else the machine does hits all, and a ratio compares what ran one after the other. Verdicts are
+compared cell by cell, and with what is known of the submissions. Stock nbgrader and otter run the same hidden cases and
 judges in the student's kernel (`grading_peers/stock_checks.py`). Nobody runs the cells that only display; that is measured
 apart. Submissions that hang or end their process are not in the class: what each grader does with one is a table of its own.
 
@@ -57,7 +57,7 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace, folder: Path, console: Console):
         self.options, self.folder, self.console = options, folder, console
-        self.values: dict[str, Any] = {"students": options.students, "seed": options.seed, "block": options.block,
+        self.values: dict[str, Any] = {"students": options.students, "seed": options.seed, "block": options.block, "rounds": options.rounds,
                                        "complete": "no"}
         self.held: dict[str, Any] = {}  # what the part `memory` found
         self.survived: dict[str, Any] = {}  # what the part `harm` found
@@ -100,29 +100,24 @@ class Bench:
         return self.peer(name, "otter_grader", root, self.options.block, python=self.options.otter_python)
 
     def in_turn(self) -> None:
-        """Each grader one block, then each the next, until all are done."""
+        """Each grader once, then each again, until all rounds are done."""
         wanted, graders = self.options.graders.split(","), []
-        own = {name: self.course(name, self.students) for name in ("verdicts", "whole") if name in wanted}
+        own = [Classes(self, name) for name in ("verdicts", "whole") if name in wanted]
+        graders.extend(own)
         with ExitStack() as stack:
-            for name, at in own.items():
-                phases = ("verdicts", "record") if name == "verdicts" else ("record",)
-                graders.append(stack.enter_context(self.ours(name, at, *phases)))
             if "stock" in wanted:
-                graders.append(stack.enter_context(self.stock("stock", self.students)))
+                few = self.students[:self.options.rounds * self.options.block]
+                graders.append(stack.enter_context(self.stock("stock", few)))
             if "otter" in wanted and self.options.otter_python:
                 graders.append(stack.enter_context(self.otter("otter", self.students[:self.options.small])))
             try:
                 self.turns(graders)
             finally:
                 self.keep(graders)
-                self.points |= {name: ledger_points(at, self.students) for name, at in own.items()}
+                self.points |= {one.name: ledger_points(one.at, self.students) for one in own if one.blocks}
                 self.agree()
-            if len(own) == 2:
-                again, count = graders[0].rest(), len(self.students)
-                self.values |= {"recording_seconds": sum(block.seconds for block in again) / count,
-                                "recording_nbgrader_seconds": again[-1].told["recording"] / count}
 
-    def turns(self, graders: list[Peer]) -> None:
+    def turns(self, graders: list[Peer | Classes]) -> None:
         while any(not peer.done for peer in graders):
             for peer in graders:
                 if peer.done:
@@ -138,7 +133,7 @@ class Bench:
                 self.console.print(f"  {peer.name:<9} {len(peer.blocks):3}  {block.students:3} submissions  "
                                    f"{block.seconds:7.2f} s  {block.cpu:7.2f} CPU s")
 
-    def keep(self, graders: list[Peer]) -> None:
+    def keep(self, graders: list[Peer | Classes]) -> None:
         """What the blocks so far tell."""
         by = {peer.name: peer for peer in graders if peer.blocks}
         for name, peer in by.items():
@@ -228,6 +223,29 @@ class Bench:
         table.add_row(one.kind, grader, f"{took:.1f}", f"{kept} of {len(right)}", why[:60])
 
 
+class Classes:
+    """Our grader on the whole class: every turn a new course, a new process, all submissions."""
+
+    def __init__(self, bench: Bench, name: str):
+        self.bench, self.name, self.blocks, self.done = bench, name, [], False
+        self.at = bench.at
+
+    def block(self) -> peers.Block:
+        bench, turn = self.bench, len(self.blocks) + 1
+        self.at = bench.course(f"{self.name}-{turn}", bench.students)
+        phases = ("verdicts", "record") if self.name == "verdicts" else ("record",)
+        last = turn == bench.options.rounds
+        with bench.ours(f"{self.name}-{turn}", self.at, *phases, block=10**6) as peer:
+            made = peer.rest()[-1]
+            if last and len(phases) > 1:  # recording alone, of verdicts that are known
+                again, count = peer.rest()[-1], len(bench.students)
+                bench.values |= {"recording_seconds": again.seconds / count,
+                                 "recording_nbgrader_seconds": again.told["recording"] / count}
+        self.blocks.append(made)
+        self.done = last
+        return made
+
+
 def peak_mib(peak: Peak) -> float:
     return peak.bytes / 2**20
 
@@ -260,7 +278,8 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--students", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--block", type=int, default=40, help="submissions in a turn")
+    parser.add_argument("--block", type=int, default=40, help="submissions in a turn of plain nbgrader")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each grader has its turn")
     parser.add_argument("--small", type=int, default=SMALL, help="submissions for what is measured apart")
     parser.add_argument("--many", type=int, default=0, help="a large class, for memory only")
     parser.add_argument("--workers", type=int, default=2, help="processes of ours")

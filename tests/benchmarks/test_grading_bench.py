@@ -124,7 +124,7 @@ def test_cpu_time_counts_a_child_that_was_waited_for():
 def test_a_class_of_two_goes_through_ours_and_stock_and_gets_the_same_points(at, tmp_path, monkeypatch):
     monkeypatch.setattr(grading.courses, "ours", small)
     monkeypatch.setattr(record, "RESULTS", tmp_path)
-    assert grading.main(["--students", "2", "--block", "2", "--workers", "1", "--only", "turns", "--graders", "verdicts,stock",
+    assert grading.main(["--students", "2", "--block", "2", "--rounds", "1", "--workers", "1", "--only", "turns", "--graders", "verdicts,stock",
                          "--results", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "grading.json").read_text())
     values = found["values"]

@@ -18,6 +18,7 @@ import pytest
 from llmlab.checks import registry
 from llmlab.grading import harness_folder, scaffold, variants
 from llmlab.grading.course import Course, CourseError, course
+from llmlab.grading.places import Desk
 from llmlab.grading.sample_students import unmarked
 from tests.grading import lab_text
 from tests.grading.test_exports import SPEC
@@ -33,7 +34,8 @@ def built(tmp_path_factory):
     root = tmp_path_factory.mktemp("harness") / "repository"
     where = Course(root)
     (where.assignments / "text").mkdir(parents=True)
-    shutil.copy(real.assignments / "text" / "lab1.py", where.assignments / "text")
+    for part in Desk(real, "lab1").texts:
+        shutil.copy(part, where.assignments / "text")
     shutil.copy(real.assignments / "nbgrader_config.py", where.assignments)
     shutil.copytree(real.assignments / "templates", where.assignments / "templates")
     shutil.copytree(real.solutions, where.solutions)
