@@ -176,9 +176,9 @@ def descendants(pid: int) -> set[int]:
 @pytest.mark.parametrize("namespaces", [False, True])
 def test_a_killed_warm_process_ends_its_children_and_is_started_again(namespaces):
     with Harness(WarmServer(namespaces=namespaces)) as harness:
-        harness.starter.start()
+        candidate = harness.starter.start()  # held: it would end if nobody held its streams
         family = descendants(harness.starter.process.pid)
-        assert family and all(map(alive, family))
+        assert candidate.pid and family and all(map(alive, family))
         os.kill(harness.starter.process.pid, signal.SIGKILL)
         assert gone(*family), "a process outlived the warm process"
         assert run_toy(harness, GOOD).status == "ok"
