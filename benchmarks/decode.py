@@ -14,13 +14,13 @@ import dataclasses
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 import llmlab
+from benchmarks.clock import seconds
 from benchmarks.record import RESULTS, write
 
 llmlab.use(Path(__file__).resolve().parents[1] / "solutions")
@@ -37,13 +37,6 @@ CACHE = {("target", 50): 5, ("target", 256): 3, ("target", 1000): 1, ("wide", 50
 """(model, new tokens) -> rounds."""
 SAMPLED, EVERY = 1000, 20
 Values = dict[str, float | int | str]
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """CPU seconds of this process for one call."""
-    started = time.process_time()
-    run()
-    return time.process_time() - started
 
 
 def ratios(

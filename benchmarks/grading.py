@@ -57,8 +57,8 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace, folder: Path, console: Console):
         self.options, self.folder, self.console = options, folder, console
-        self.values: dict[str, Any] = {"students": options.students, "seed": options.seed, "block": options.block, "rounds": options.rounds,
-                                       "complete": "no"}
+        self.values: dict[str, Any] = {"students": options.students, "seed": options.seed, "block": options.block,
+                                       "rounds": options.rounds, "complete": "no"}
         self.held: dict[str, Any] = {}  # what the part `memory` found
         self.survived: dict[str, Any] = {}  # what the part `harm` found
         self.points: dict[str, dict[str, dict[str, float]]] = {}
@@ -85,8 +85,8 @@ class Bench:
         finally:
             made.close()
 
-    def ours(self, name: str, at: Desk, *phases: str, block: int = 0):
-        return self.peer(name, "ours", at.course.root, self.options.workers, block or self.options.block, *phases)
+    def ours(self, name: str, at: Desk, *phases: str):
+        return self.peer(name, "ours", at.course.root, self.options.workers, *phases)
 
     def stock(self, name: str, students: list[Student]):
         root = self.folder / name
@@ -183,7 +183,7 @@ class Bench:
         for size in sizes:
             students = self.students if size <= len(self.students) else self.population.all(size)
             at = self.course(f"memory-{size}", students[:size])
-            with self.ours(f"memory-{size}", at, "record", "display", block=10**6) as peer, Peak(peer.process.pid) as peak:
+            with self.ours(f"memory-{size}", at, "record", "display") as peer, Peak(peer.process.pid) as peak:
                 took = sum(block.seconds for block in peer.rest())
                 self.held[f"mib_{size}"] = peak_mib(peak)
                 self.console.print(f"  {size} submissions: {peak_mib(peak):.0f} MiB, {took:.1f} s")
@@ -235,7 +235,7 @@ class Classes:
         self.at = bench.course(f"{self.name}-{turn}", bench.students)
         phases = ("verdicts", "record") if self.name == "verdicts" else ("record",)
         last = turn == bench.options.rounds
-        with bench.ours(f"{self.name}-{turn}", self.at, *phases, block=10**6) as peer:
+        with bench.ours(f"{self.name}-{turn}", self.at, *phases) as peer:
             made = peer.rest()[-1]
             if last and len(phases) > 1:  # recording alone, of verdicts that are known
                 again, count = peer.rest()[-1], len(bench.students)

@@ -15,13 +15,13 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 import llmlab
+from benchmarks.clock import seconds
 from benchmarks.record import RESULTS, write
 
 llmlab.use(Path(__file__).resolve().parents[1] / "solutions")
@@ -47,13 +47,6 @@ MODELS = {
 }
 """Part -> model, type of its weights, their layout, gammas. The draft is `draft`, in float32."""
 Values = dict[str, float | int | str]
-
-
-def seconds(run: Callable[[], object]) -> float:
-    """CPU seconds of this process for one call."""
-    started = time.process_time()
-    run()
-    return time.process_time() - started
 
 
 def prompts(lm: models.LM) -> list[list[int]]:

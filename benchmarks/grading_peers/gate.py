@@ -14,9 +14,6 @@ from typing import Any
 
 from benchmarks.grading_peers import usage
 
-QUIET = 0.2
-"""Processes that used no CPU for so long have nothing to do any more."""
-
 
 class Gate:
     """Lines "go" come in on stdin, lines of JSON go out on what was stdout; all other output goes to stderr."""
@@ -37,22 +34,9 @@ class Gate:
         """Read the CPU time now, because processes will be killed before the turn ends."""
         self.seen = usage.cpu(os.getpid()), time.process_time()
 
-    def report(self, idle: bool = False, **told: Any) -> None:
-        """The end of a turn. `idle`: work may still go on in other processes; it is waited for and belongs to this turn."""
-        ended, watching = time.monotonic(), 0.0
-        if idle:
-            ended, watching = quiet()
+    def report(self, **told: Any) -> None:
+        """The end of a turn."""
+        ended = time.monotonic()
         cpu = usage.cpu(os.getpid()) if self.seen is None else self.seen[0] + time.process_time() - self.seen[1]
-        line = {"seconds": ended - self.began, "cpu": cpu - self.cpu - watching} | told
+        line = {"seconds": ended - self.began, "cpu": cpu - self.cpu} | told
         print(json.dumps(line), file=self.out, flush=True)
-
-
-def quiet() -> tuple[float, float]:
-    """Wait until no process below this one works. When the last one did, and the CPU seconds that watching took."""
-    began, seen, last = time.process_time(), -1.0, time.monotonic()
-    while time.monotonic() - last < QUIET:
-        now = usage.cpu(os.getpid()) - usage.own_cpu(os.getpid())
-        if now != seen:
-            seen, last = now, time.monotonic()
-        time.sleep(0.03)
-    return last, time.process_time() - began

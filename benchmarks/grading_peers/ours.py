@@ -1,6 +1,6 @@
-"""Our grader's turn: `llmlab.grading.pipeline.grade` on the whole class, held at the end of every block.
+"""Our grader's turn: `llmlab.grading.pipeline.grade` on the whole class, a phase a turn.
 
-    python -m benchmarks.grading_peers.ours COURSE WORKERS BLOCK PHASE ...
+    python -m benchmarks.grading_peers.ours COURSE WORKERS PHASE ...
 
 Phases, each a whole run over the class: `verdicts` (no gradebook), `record` (gradebook; what is known is not done again),
 `display` (students' cells are run to be looked at).
@@ -31,30 +31,26 @@ class Recording:
         Nbgrader.autograde = timed
 
 
-def main(folder: str, workers: str, block: str, phases: list[str]) -> None:
+def main(folder: str, workers: str, phases: list[str]) -> None:
     from llmlab.grading import pipeline
     from llmlab.grading.course import Course
-    from llmlab.grading.ledger import RUNNING
 
-    gate, recording, size = Gate(), Recording(), int(block)
+    gate, recording = Gate(), Recording()
     for phase in phases:
         gate.wait()
-        told = {"phase": phase, "done": 0}
+        graded = 0
 
-        def held(student: str, status: str, done: int, total: int, told: dict = told) -> None:
+        def seen(student: str, status: str, done: int, total: int) -> None:
+            nonlocal graded
+            graded = done
             if done == total:
-                told["done"] = total
                 gate.look()
-            elif status != RUNNING and done - told["done"] >= size:
-                told["done"] = done
-                gate.report(idle=True, recording=recording.seconds, **told)
-                gate.wait()
 
-        pipeline.grade("lab1", Course(Path(folder)), progress=held, workers=int(workers),
+        pipeline.grade("lab1", Course(Path(folder)), progress=seen, workers=int(workers),
                        record=phase == "record", display=phase == "display")
-        gate.report(recording=recording.seconds, last=True, **told)
+        gate.report(recording=recording.seconds, last=True, phase=phase, done=graded)
     gate.wait()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:])
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

@@ -31,12 +31,6 @@ def tree(root: int) -> list[int]:
     return found
 
 
-def own_cpu(pid: int) -> float:
-    """CPU seconds of one process alone."""
-    found = stat(pid)
-    return (int(found[11]) + int(found[12])) / TICK if found else 0.0
-
-
 def cpu(root: int) -> float:
     """CPU seconds of a tree up to now."""
     return sum(sum(map(int, found[11:15])) for pid in tree(root) if (found := stat(pid))) / TICK

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from llmlab.models.joined import joined
 from llmlab.models.layouts import FEWEST, Packed, Transposed, lay_out
 from llmlab.models.llama import KVCache, Llama
 from llmlab.models.lm import LM
@@ -43,21 +44,7 @@ class Decoder:
         )
         width = config.hidden_size
         self.least = torch.tensor(math.sqrt(width * config.rms_norm_eps))  # sqrt(D eps)
-        gain = math.sqrt(width)
-        self.layers = []
-        for layer in self.model.model.layers:
-            attention, mlp = layer.self_attn, layer.mlp
-            query = attention.q_proj.weight / math.sqrt(self.size)
-            qkv = (
-                torch.cat([query, attention.k_proj.weight, attention.v_proj.weight])
-                * (layer.input_layernorm.weight * gain)
-            )
-            gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]) * (
-                layer.post_attention_layernorm.weight * gain
-            )
-            parts = (qkv, attention.o_proj.weight, gate_up, mlp.down_proj.weight)
-            self.layers.append(parts)
-        self.head = self.model.lm_head.weight * (self.model.model.norm.weight * gain)
+        self.layers, self.head = joined(self.model, gain=math.sqrt(width))
         self.laid: dict[bool, list[list[Transposed | Packed]]] = {}
         self.embedding = self.model.model.embed_tokens.weight.detach()
         self.theta = config.rope_theta

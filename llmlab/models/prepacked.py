@@ -11,13 +11,13 @@ One sequence; what is prepared takes the model's memory once more, and does not 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from llmlab.models.joined import joined
 from llmlab.models.layouts import Packed, Plain, can_pack
 from llmlab.models.llama import KVCache, Llama, rope_tables, rotate
 from llmlab.models.lm import LM
@@ -48,21 +48,13 @@ class FewTokens:
         inner = model.model if isinstance(model, LM) else model
         if layout not in ("packed", "plain"):
             raise ValueError(f'layout is "packed" or "plain", not {layout!r}')
-        config, body = inner.config, inner.model
+        config = inner.config
         self.config, self.dtype, self.vocab_size = config, dtype, config.vocab_size
         self.width, self.eps = (config.hidden_size,), config.rms_norm_eps
-        self.layers = []
-        for layer in body.layers:
-            attention, mlp, before, between = (
-                layer.self_attn, layer.mlp, layer.input_layernorm.weight, layer.post_attention_layernorm.weight)
-            query = attention.q_proj.weight / math.sqrt(config.head_dim)
-            matrices = (torch.cat([query, attention.k_proj.weight, attention.v_proj.weight]) * before,
-                        attention.o_proj.weight,
-                        torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]) * between,
-                        mlp.down_proj.weight)
-            self.layers.append([laid(matrix.to(dtype), layout) for matrix in matrices])
-        self.head = laid((inner.lm_head.weight * body.norm.weight).to(dtype), layout)
-        self.embedding = body.embed_tokens.weight.detach().to(dtype)
+        layers, head = joined(inner)
+        self.layers = [[laid(matrix.to(dtype), layout) for matrix in matrices] for matrices in layers]
+        self.head = laid(head.to(dtype), layout)
+        self.embedding = inner.model.embed_tokens.weight.detach().to(dtype)
         self.reset()
 
     def reset(self) -> None:

@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import types
-from pathlib import Path
 
 import pytest
 
 from llmlab.checks.paged_cache.oracle import World
-from llmlab.grading import variants
+from tests.book.data import read, script, solved
 
-FOLDER = Path(__file__).resolve().parents[2] / "book" / "_data"
-DATA = json.loads((FOLDER / "blocks.json").read_text(encoding="utf-8"))
-
-
-def maker() -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location("make_blocks", FOLDER / "make_blocks.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def solved() -> types.ModuleType:
-    found = types.ModuleType("solved_paged_cache")
-    exec(compile(variants.solution("paged_cache"), "paged_cache.py", "exec"), found.__dict__)
-    return found
+DATA = read("blocks.json")
 
 
 def test_the_file_is_what_the_script_makes():
-    assert json.loads(json.dumps(maker().make())) == DATA, "run python book/_data/make_blocks.py"
+    assert json.loads(json.dumps(script("make_blocks").make())) == DATA, "run python book/_data/make_blocks.py"
 
 
 @pytest.mark.parametrize("name", DATA)
 def test_every_state_is_that_of_the_manager(name):
-    story, module = DATA[name], solved()
+    story, module = DATA[name], solved("paged_cache")
     manager = module.BlockManager(module.BlockAllocator(story["blocks"]), story["size"], story["caching"])
     world = World(story["blocks"], story["size"], story["caching"])
     for state in story["states"]:

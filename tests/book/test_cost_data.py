@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.book.data import read, script, solved
 
 
 @pytest.fixture(scope="module")
 def maker() -> ModuleType:
-    return load(ROOT / "book" / "_data" / "make_cost.py")
-
-
-def read(name: str) -> Any:
-    return json.loads((ROOT / "book" / "_data" / name).read_text(encoding="utf-8"))
+    return script("make_cost")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +35,7 @@ def test_the_settings_reach_both_sides_of_every_question(data: dict) -> None:
 
 def test_the_reference_agrees_with_the_students_functions(data: dict) -> None:
     """Where weights and cache have one width, these are decode_step, largest_batch and roofline."""
-    flops = load(ROOT / "solutions" / "flops.py")
+    flops = solved("flops")
     compared = 0
     for row in data["reference"]:
         width = data["weights"][row["weights"]]

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import doctest
-import importlib.util
 import json
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.book.data import read, script, solved
 
 
 @pytest.fixture(scope="module")
 def maker() -> ModuleType:
-    return load(ROOT / "book" / "_data" / "make_quantization.py")
-
-
-def read(name: str) -> Any:
-    return json.loads((ROOT / "book" / "_data" / name).read_text(encoding="utf-8"))
+    return script("make_quantization")
 
 
 def test_the_files_are_what_their_script_writes(maker: ModuleType) -> None:
@@ -46,7 +32,7 @@ def test_the_settings_have_all_choices() -> None:
 
 def test_the_reference_agrees_with_the_students_functions(maker: ModuleType) -> None:
     """Codes may differ by rounding in float32 only where a number is within 1e-4 of the middle between two."""
-    q, data = load(ROOT / "solutions" / "quantization.py"), read("quantization.json")
+    q, data = solved("quantization"), read("quantization.json")
     table = torch.tensor(data["table"])
     doubtful = 0
     for row in read("quantization_reference.json"):

@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import types
-from pathlib import Path
 
 import pytest
 import torch
 
-from llmlab.grading import variants
+from tests.book.data import read, script, solved
 
-FOLDER = Path(__file__).resolve().parents[2] / "book" / "_data"
-DATA, REFERENCE = (
-    json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    for name in ("speculative", "speculative_reference")
-)
-
-
-def maker() -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location("make_speculative", FOLDER / "make_speculative.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def solved() -> types.ModuleType:
-    found = types.ModuleType("solved_speculative")
-    exec(compile(variants.solution("speculative"), "speculative.py", "exec"), found.__dict__)
-    return found
+DATA, REFERENCE = read("speculative.json"), read("speculative_reference.json")
 
 
 def test_the_files_are_what_the_script_makes():
-    made = json.loads(json.dumps([maker().make(), maker().reference()]))
+    made = json.loads(json.dumps([script("make_speculative").make(), script("make_speculative").reference()]))
     assert made == [{key: DATA[key] for key in ("stories", "curve")}, REFERENCE], (
         "run python book/_data/make_speculative.py"
     )
 
 
 def test_every_step_is_that_of_verify():
-    module = solved()
+    module = solved("speculative")
     for step in [*DATA["stories"].values(), *REFERENCE["steps"]]:
         p, q, u = (torch.tensor([step[key]], dtype=torch.float64) for key in ("p", "q", "uniforms"))
         *decisions, last = step["states"]
@@ -57,7 +37,7 @@ def test_every_step_is_that_of_verify():
 
 
 def test_every_curve_is_that_of_speedup():
-    module = solved()
+    module = solved("speculative")
     for one in [DATA["curve"], *REFERENCE["curves"]]:
         for point in one["points"]:
             gamma = point["gamma"]
