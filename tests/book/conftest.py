@@ -38,7 +38,7 @@ def extension(name: str) -> Callable[[], ModuleType]:
 
 num = extension("num")
 ledger = extension("ledger")
-playground = extension("playground")
+figures = extension("figures")
 offline = extension("offline")
 course_code = extension("course_code")
 glossary_tips = extension("glossary_tips")

@@ -105,7 +105,7 @@ It is {{num}}`speed.rato` times. See {{ref}}`sec-nowhere`. {{figset}}`hot <playg
         for message in (
             "no number 'speed.rato' in results/",
             "sec-nowhere",
-            "T=9 is outside 0 to 2",
+            "this page has no figure 'playground'",
             "ZeroDivisionError",
             "1 chapter(s) failed to run",
             "has no alt text",

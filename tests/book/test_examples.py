@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 
-@pytest.mark.parametrize("name", ["num", "ledger", "playground", "offline", "glossary_tips"])
+@pytest.mark.parametrize("name", ["num", "ledger", "figures", "offline", "glossary_tips"])
 def test_the_examples_hold(request: pytest.FixtureRequest, name: str) -> None:
     module: ModuleType = request.getfixturevalue(name)
     result = doctest.testmod(module)
