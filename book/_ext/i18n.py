@@ -1,0 +1,112 @@
+"""Strings in the reader's language: for the extensions, for the figures' scripts, and for Sphinx itself.
+
+    from i18n import _                       # in an extension
+    title = _("Check yourself")              # the English text is the key; a lazy string until Sphinx has started
+    _("{n} of {all} tokens").format(n=3, all=9)
+
+    llmlab._("{n} of {all} tokens", {n: 3, all: 9})     // in a script: book/_static/figures/lib.js
+
+The language is LLMLAB_LANGUAGE (English without it). Catalogues are book/_locale/<language>/LC_MESSAGES/*.po: `llmlab` for extensions,
+scripts and figures' declarations, `sphinx` for words of the theme that it does not translate, and one per page. Sphinx compiles them
+when it builds; `python book/translate.py` writes them. Scripts get their strings as a file of its own, `window.llmlabText = {...}`, which
+every page of a translated book loads first, so it works from file://. This does not decide which pages a language has or
+how they are linked; language.py does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import sphinx.locale
+from babel.messages.pofile import read_po
+from sphinx.application import Sphinx
+from sphinx.locale import get_translation
+from sphinx.util.i18n import CatalogInfo
+
+DOMAIN = "llmlab"
+ENGLISH = "en"
+LOCALES = "book/_locale"
+FOR_SCRIPTS = ".js"
+"""Messages from such files are sent to the browser. (Labels of a figure's knobs are not: the extension writes them into the page.)"""
+
+_ = get_translation(DOMAIN)
+"""Translate a string of an extension. A lazy string while no language is set, so module constants may use it."""
+
+
+def language() -> str:
+    """The language to build, as Sphinx names it: "en", "zh_CN"."""
+    return os.environ.get("LLMLAB_LANGUAGE") or ENGLISH
+
+
+def catalogue(root: Path, code: str, domain: str = DOMAIN) -> Path:
+    """The file of translations of one domain; it need not exist."""
+    return root / LOCALES / code / "LC_MESSAGES" / f"{domain}.po"
+
+
+def script_texts(po: Path) -> dict[str, str]:
+    """{English: translation} of the messages that scripts use, without those that lack a translation or are marked fuzzy."""
+    with po.open("rb") as file:
+        messages = read_po(file)
+    return {
+        message.id: message.string
+        for message in messages
+        if message.id
+        and message.string
+        and not message.fuzzy
+        and any(str(name).endswith(FOR_SCRIPTS) for name, _line in message.locations)
+    }
+
+
+def use(app: Sphinx, code: str) -> None:
+    """Make Sphinx speak this language, although it started with that of `_config.yml`.
+
+    Extensions set up before this one have loaded English catalogues; they are forgotten, and those of this kind loaded again.
+    """
+    root = Path(app.srcdir)
+    app.config.language = code
+    app.config.locale_dirs = [LOCALES]
+    app.config.gettext_compact = False
+    sphinx.locale.translators.clear()
+    app._init_i18n()
+    import pydata_sphinx_theme
+    import sphinx_book_theme
+
+    app.add_message_catalog("booktheme", Path(sphinx_book_theme.get_html_theme_path()) / "static" / "locales")
+    app.add_message_catalog("sphinx", Path(pydata_sphinx_theme.__file__).parent / "locale")
+    po = catalogue(root, code)
+    if po.is_file():
+        info = CatalogInfo(str(po.parent), DOMAIN, "utf-8")
+        if info.is_outdated():
+            info.write_mo(code)
+    app.add_message_catalog(DOMAIN, str(root / LOCALES))
+
+
+def script_name(code: str) -> str:
+    """The file of strings for scripts, below _static."""
+    return f"llmlab-text.{code}.js"
+
+
+def write_script_texts(app: Sphinx) -> None:
+    """Write the strings for scripts, and load them on every page before any other script of the book."""
+    code = app.config.language
+    po = catalogue(Path(app.srcdir), code)
+    if app.builder.format != "html" or code == ENGLISH or not po.is_file():
+        return
+    file = Path(app.outdir) / "_static" / script_name(code)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(script_texts(po), ensure_ascii=False, indent=0, sort_keys=True)
+    file.write_text(f"window.llmlabText = {text};\n", encoding="utf-8")
+    app.add_js_file(script_name(code), priority=200)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    sphinx.locale.translators.pop(("general", DOMAIN), None)  # of an earlier build in this process
+    if language() == ENGLISH:
+        app.add_message_catalog(DOMAIN, str(Path(app.srcdir) / LOCALES))
+    else:
+        use(app, language())
+    app.connect("builder-inited", write_script_texts)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
