@@ -26,12 +26,12 @@ from typing import Any
 import yaml
 from docutils import nodes
 from docutils.parsers.rst import directives
+from i18n import _
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import ReferenceRole, SphinxDirective
 
 log = logging.getLogger(__name__)
-_ = lambda text: text  # i18n
 FOLDER = "book/_figures"
 KNOB_KEYS = {"label", "values", "range", "step", "start", "digits", "names", "kind"}
 KINDS = {"select", "slider", "checkbox"}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from i18n import _, language
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -55,8 +56,7 @@ def read_results(path: Path) -> tuple[dict[str, Value], str]:
         raise ResultsError(
             f"results file {path.name}: values must be numbers or strings, but {', '.join(wrong)} is not"
         )
-    sentence = f"Measured by “{origin['command']}” on {origin['date']}, {origin['machine']}"
-    return values, sentence
+    return values, _("Measured by “{command}” on {date}, {machine}").format(**{key: origin[key] for key in ORIGIN})
 
 
 def load_results(folder: Path) -> tuple[dict[str, tuple[Value, str, Path]], list[str]]:
@@ -136,6 +136,8 @@ def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEn
 
 def write_used(app: Sphinx, error: Exception | None) -> None:
     """{"file.key": [documents]} beside the HTML, for tests and for whoever asks what a number is used for."""
+    if language() != "en":
+        return  # a translation uses the numbers of its original
     table: dict[str, list[str]] = {}
     for doc, keys in used(app.env).items():
         for key in keys:

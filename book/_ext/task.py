@@ -13,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from docutils import nodes
+from i18n import _
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -26,7 +27,9 @@ def describe(task_id: str) -> tuple[str, list[str]]:
     True
     """
     task = registry.tasks(task_id)[0]
-    return task.title, [f"{name} ({points:g} {'point' if points == 1 else 'points'})" for name, points in task.groups.items()]
+    worth = {True: _("{group} ({points} point)"), False: _("{group} ({points} points)")}
+    groups = [worth[points == 1].format(group=_(name), points=f"{points:g}") for name, points in task.groups.items()]
+    return _(task.title), groups
 
 
 class TaskBox(SphinxDirective):
@@ -47,13 +50,14 @@ class TaskBox(SphinxDirective):
             raise self.error(f"task: the check of {task_id} sends readers to #{label}, a label this page does not have")
         box = nodes.admonition(classes=["task"])
         heading = nodes.title("", "")
-        heading += [nodes.Text("Your function: "), nodes.literal("", task.function)]
-        body = nodes.paragraph("", title[0].upper() + title[1:] + ".")
+        heading += [nodes.Text(_("Your function:") + " "), nodes.literal("", task.function)]
+        body = nodes.paragraph("", _("{task}.").format(task=title[0].upper() + title[1:]))
         listed = nodes.bullet_list()
         for group in groups:
             listed += nodes.list_item("", nodes.paragraph("", group))
+        before, _command, after = _("Check it with {command}.").partition("{command}")
         command = nodes.paragraph()
-        command += [nodes.Text("Check it with "), nodes.literal("", f"llmlab check {task_id}"), nodes.Text(".")]
+        command += [nodes.Text(before), nodes.literal("", f"llmlab check {task_id}"), nodes.Text(after)]
         box += [heading, body, listed, command]
         return [box]
 
