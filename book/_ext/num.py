@@ -136,8 +136,8 @@ def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEn
 
 def write_used(app: Sphinx, error: Exception | None) -> None:
     """{"file.key": [documents]} beside the HTML, for tests and for whoever asks what a number is used for."""
-    if language() != "en":
-        return  # a translation uses the numbers of its original
+    if app.builder.name != "html" or language() != "en":
+        return  # other formats and translations use the numbers of the English pages
     table: dict[str, list[str]] = {}
     for doc, keys in used(app.env).items():
         for key in keys:

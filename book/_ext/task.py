@@ -42,7 +42,7 @@ class TaskBox(SphinxDirective):
             title, groups = describe(task_id)
         except registry.UnknownName as error:
             raise self.error(f"task: {error}") from None
-        page, _, label = task.read.partition("#")
+        page, _hash, label = task.read.partition("#")
         if f"book/{page.removesuffix('.html')}" != self.env.docname:
             raise self.error(f"task: the check of {task_id} sends readers to {task.read}, not to {self.env.docname}")
         source = Path(self.env.doc2path(self.env.docname)).read_text(encoding="utf-8")
