@@ -73,12 +73,12 @@ class Stepper:
             self.free.append(block)
 
     def write(self, name: str, first: int) -> None:
-        """The tokens from `first` on into their slots; full blocks into the prefix cache."""
+        """The tokens from `first` on into their slots; blocks that became full into the prefix cache."""
         tokens, table = self.tokens[name], self.tables[name]
         for i in range(first, len(tokens)):
             self.slots[table[i // self.size]][i % self.size] = tokens[i]
         for end in range(self.size, len(tokens) + 1, self.size):
-            if self.caching:
+            if self.caching and end > first:
                 self.block_of.setdefault(tuple(tokens[:end]), table[end // self.size - 1])
 
     def add(self, name: str, tokens: list[int]) -> int:
