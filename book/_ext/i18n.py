@@ -6,17 +6,16 @@
 
     llmlab._("{n} of {all} tokens", {n: 3, all: 9})     // in a script: book/_static/figures/lib.js
 
-The language is LLMLAB_LANGUAGE (English without it). Catalogues are book/_locale/<language>/LC_MESSAGES/*.po: `llmlab` for extensions,
+The language is Sphinx's (`python book/build.py --language zh_CN`). Catalogues are book/_locale/<language>/LC_MESSAGES/*.po: `llmlab` for extensions,
 scripts and figures' declarations, `sphinx` for words of the theme that it does not translate, and one per page. Sphinx compiles them
 when it builds; `python book/translate.py` writes them. Scripts get their strings as a file of its own, `window.llmlabText = {...}`, which
 every page of a translated book loads first, so it works from file://. This does not decide which pages a language has or
-how they are linked; language.py does.
+how they are linked; languages.py does.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +35,24 @@ _ = get_translation(DOMAIN)
 """Translate a string of an extension. A lazy string while no language is set, so module constants may use it."""
 
 
-def language() -> str:
-    """The language to build, as Sphinx names it: "en", "zh_CN"."""
-    return os.environ.get("LLMLAB_LANGUAGE") or ENGLISH
+def N_(text: str) -> str:
+    """Mark a string for the catalogue that is translated later, where it is used."""
+    return text
 
 
 def catalogue(root: Path, code: str, domain: str = DOMAIN) -> Path:
     """The file of translations of one domain; it need not exist."""
     return root / LOCALES / code / "LC_MESSAGES" / f"{domain}.po"
+
+
+def translation(root: Path, code: str, text: str) -> str:
+    """One string in a language other than that of this build; the English one if it has no translation."""
+    po = catalogue(root, code)
+    if not po.is_file():
+        return text
+    with po.open("rb") as file:
+        message = read_po(file).get(text)
+    return str(message.string) if message and message.string else text
 
 
 def script_texts(po: Path) -> dict[str, str]:
@@ -58,30 +67,6 @@ def script_texts(po: Path) -> dict[str, str]:
         and not message.fuzzy
         and any(str(name).endswith(FOR_SCRIPTS) for name, _line in message.locations)
     }
-
-
-def use(app: Sphinx, code: str) -> None:
-    """Make Sphinx speak this language, although it started with that of `_config.yml`.
-
-    Extensions set up before this one have loaded English catalogues; they are forgotten, and those of this kind loaded again.
-    """
-    root = Path(app.srcdir)
-    app.config.language = code
-    app.config.locale_dirs = [LOCALES]
-    app.config.gettext_compact = False
-    sphinx.locale.translators.clear()
-    app._init_i18n()
-    import pydata_sphinx_theme
-    import sphinx_book_theme
-
-    app.add_message_catalog("booktheme", Path(sphinx_book_theme.get_html_theme_path()) / "static" / "locales")
-    app.add_message_catalog("sphinx", Path(pydata_sphinx_theme.__file__).parent / "locale")
-    po = catalogue(root, code)
-    if po.is_file():
-        info = CatalogInfo(str(po.parent), DOMAIN, "utf-8")
-        if info.is_outdated():
-            info.write_mo(code)
-    app.add_message_catalog(DOMAIN, str(root / LOCALES))
 
 
 def script_name(code: str) -> str:
@@ -103,10 +88,12 @@ def write_script_texts(app: Sphinx) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    code = app.config.language
     sphinx.locale.translators.pop(("general", DOMAIN), None)  # of an earlier build in this process
-    if language() == ENGLISH:
-        app.add_message_catalog(DOMAIN, str(Path(app.srcdir) / LOCALES))
-    else:
-        use(app, language())
+    po = catalogue(Path(app.srcdir), code)
+    compiled = CatalogInfo(str(po.parent), DOMAIN, "utf-8")
+    if po.is_file() and compiled.is_outdated():
+        compiled.write_mo(code)
+    app.add_message_catalog(DOMAIN, str(Path(app.srcdir) / LOCALES))
     app.connect("builder-inited", write_script_texts)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from i18n import _, language
+from i18n import ENGLISH, _
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
@@ -136,7 +136,7 @@ def merge(app: Sphinx, env: BuildEnvironment, docnames: set[str], other: BuildEn
 
 def write_used(app: Sphinx, error: Exception | None) -> None:
     """{"file.key": [documents]} beside the HTML, for tests and for whoever asks what a number is used for."""
-    if app.builder.name != "html" or language() != "en":
+    if app.builder.name != "html" or app.config.language != ENGLISH:
         return  # other formats and translations use the numbers of the English pages
     table: dict[str, list[str]] = {}
     for doc, keys in used(app.env).items():
