@@ -3,9 +3,8 @@
     python book/_data/make_speculative.py
 
 Two figures that run in the reader's browser. The first goes through a step of speculative decoding
-decision by decision: `STORIES` with a few words, which a browser can compute itself for other uniform
-numbers, and `trace`, passes of the shipped pair over a real text, which it shows as they are. The second
-draws tokens of a pass and speed-up against gamma. `speculative_reference.json` has random settings with
+decision by decision: `STORIES` with a few words, and `trace`, passes of the shipped pair over a real text.
+A browser computes the decisions itself, for the stories also with other uniform numbers. The second draws tokens of a pass and speed-up against gamma. `speculative_reference.json` has random settings with
 the results of `walk` and `curve`, the references in this file.
 
 Nothing is taken from the course's solution; a test holds this file against it. No time is measured.
@@ -27,6 +26,13 @@ NEXT, SECOND = [0.1, 0.1, 0.6, 0.2], [0.05, 0.05, 0.4, 0.5]
 LAST = [0.4, 0.4, 0.1, 0.1]
 HOT = [[1.0 if i == j else 0.0 for j in range(4)] for i in range(4)]
 STORIES: dict[str, dict[str, Any]] = {
+    "example": {
+        "title": "The example of the chapter",
+        "p": [[0.4, 0.3, 0.2, 0.1], LAST],
+        "q": [[0.2, 0.5, 0.1, 0.2]],
+        "drafted": [1],
+        "uniforms": [0.8, 0.5],
+    },
     "bonus": {
         "title": "Everything is accepted: a token for nothing",
         "p": [LIKES, NEXT, LAST],
@@ -71,7 +77,7 @@ STORIES: dict[str, dict[str, Any]] = {
     },
 }
 SETTINGS = 100
-TEXT, PASSES, GAMMA, SEED, TOP = "Once upon a time there was a little", 6, 4, 9, 5
+TEXT, PASSES, GAMMA, SEED, TOP, DIGITS = "Once upon a time there was a little", 6, 4, 9, 5, 6
 
 
 def left(p: list[float], q: list[float]) -> list[float]:
@@ -153,8 +159,32 @@ def curve(alpha: float, cost: float, verify: float, most: int = 16) -> list[dict
     return points
 
 
+def told(p: list[float], q: list[float] | None, keep: list[int]) -> tuple[list[float], list[float] | None]:
+    """p and q of the tokens in `keep`; then the others in one where p > q and in one where it is not.
+
+    Within each of the two p - q has one sign, so acceptance and residual are what they are token by token.
+    Where nothing was drafted (q is None) the others are one.
+
+    >>> told([0.5, 0.25, 0.25, 0.0], [0.25, 0.0, 0.25, 0.5], [0])
+    ([0.5, 0.25, 0.25], [0.25, 0.0, 0.75])
+    """
+    others = [t for t in range(len(p)) if t not in keep]
+    parts = [others] if q is None else [[t for t in others if (p[t] > q[t]) == more] for more in (True, False)]
+
+    def law(x: list[float]) -> list[float]:
+        shares = [round(x[t], DIGITS) for t in keep] + [round(sum(x[t] for t in part), DIGITS) for part in parts]
+        return [*shares[:-1], round(max(0.0, 1 - sum(shares[:-1])), DIGITS)]
+
+    return law(p), None if q is None else law(q)
+
+
 def trace() -> list[dict[str, Any]]:
-    """Passes of the shipped pair at T = 1, in float64: each decision with the tokens that matter there."""
+    """Passes of the shipped pair at T = 1, in float64, in the form of a story with words of its own at each place.
+
+    "places": {"words", "p", "q"} of each place that is looked at, with the tokens that matter there; p and q end
+    with the others, as in `told`. "drafted": all words; "tokens": those that are looked at, as numbers among the
+    place's words. The last uniform number is the middle of the ones that give the same token.
+    """
     import torch
 
     from llmlab.models import load
@@ -162,48 +192,42 @@ def trace() -> list[dict[str, Any]]:
 
     target, draft, dice = load("target", torch.float64), load("draft", torch.float64), random.Random(SEED)
     words = [piece.decode("utf-8", "replace") for piece in pieces(target.tokenizer, target.vocab_size)]
-    text, told = target.encode(TEXT), []
+    text, passes = target.encode(TEXT), []
 
     def law(lm, ids: list[int]) -> list[float]:
         return lm.next_logits(torch.tensor([ids]))[0].softmax(-1).tolist()
 
     for _ in range(PASSES):
-        tokens, p, q = [], [], []
+        tokens, q = [], []
         for _ in range(GAMMA):
             q.append(law(draft, [*text, *tokens]))
             tokens.append(pick(q[-1], dice.random()))
         p = [law(target, [*text, *tokens[:i]]) for i in range(GAMMA + 1)]
-        states = walk(p, q, tokens, [dice.random() for _ in range(GAMMA + 1)])
-        for state in states:
-            i, law_here = state["place"], state.pop("law", p[state["place"]])
-            some = sorted(
-                range(len(law_here)), key=lambda t: -max(law_here[t], p[i][t], q[i][t] if i < GAMMA else 0)
-            )[:TOP]
-            shown = sorted({*some, state["token"]}, key=lambda t: -p[i][t])
-            state["shown"] = [
-                {
-                    "token": words[t],
-                    "p": round(p[i][t], 4),
-                    "q": round(q[i][t], 4) if i < GAMMA else None,
-                    "law": round(law_here[t], 4),
-                }
-                for t in shown
-            ]
-            state["word"] = words[state["token"]]
-            for key in ("p", "q", "chance", "uniform"):
-                if key in state:
-                    state[key] = round(state[key], 4)
-        gained = states[-1]["gained"]
-        told.append(
+        uniforms = [dice.random() for _ in range(GAMMA + 1)]
+        *decisions, last = walk(p, q, tokens, uniforms)
+        places, chosen = [], []
+        for i in range(last["place"] + 1):
+            guess = q[i] if i < GAMMA else None
+            likely = sorted(range(len(words)), key=lambda t: -max(p[i][t], guess[t] if guess else 0))[:TOP]
+            named = {one["token"] for one in (*decisions, last) if one["place"] == i}
+            keep = sorted({*likely, *named}, key=lambda t: -p[i][t])
+            shown, drawn = told(p[i], guess, keep)
+            places.append({"words": [words[t] for t in keep], "p": shown, "q": drawn})
+            chosen += [keep.index(tokens[i])] if guess else []
+        end = left(shown, drawn) if drawn else shown
+        new = keep.index(last["token"])
+        passes.append(
             {
                 "before": target.decode(text),
+                "places": places,
                 "drafted": [words[t] for t in tokens],
-                "states": states,
-                "gained": [words[t] for t in gained],
+                "tokens": chosen,
+                "uniforms": [round(u, DIGITS) for u in (*uniforms[: len(chosen)], sum(end[:new]) + end[new] / 2)],
+                "gained": [words[t] for t in last["gained"]],
             }
         )
-        text += gained
-    return told
+        text += last["gained"]
+    return passes
 
 
 def make() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 
 import pytest
@@ -48,19 +49,32 @@ def test_every_curve_is_that_of_speedup():
 
 
 def test_the_trace_adds_up():
-    """Each pass follows the one before; accepted is what has u below min(1, p / q), to the digits kept."""
-    seen = set()
+    """Each pass follows the one before, and `verify` gains the words it names from the numbers it has."""
+    module, ends = solved("speculative"), set()
+    assert doctest.testmod(script("make_speculative")).failed == 0
     for number, one in enumerate(DATA["trace"]):
-        *decisions, last = one["states"]
-        accepted = [state for state in decisions if state["accepted"]]
-        assert one["gained"] == [*one["drafted"][: len(accepted)], last["word"]]
-        seen.add(last["from"])
-        for state in decisions:
-            assert state["chance"] == pytest.approx(min(1, state["p"] / state["q"]), abs=2e-3)
-            assert state["accepted"] == (state["uniform"] < state["chance"])
+        places, u = one["places"], one["uniforms"]
+        for at in places:
+            assert len(at["p"]) == len(at["words"]) + (2 if at["q"] else 1)
+            assert sum(at["p"]) == pytest.approx(1) and (not at["q"] or sum(at["q"]) == pytest.approx(1))
+        # the places have words of their own, so each is a batch of one place
+        words = []
+        for i, token in enumerate(one["tokens"]):
+            p, q = (torch.tensor([[places[i][key]]], dtype=torch.float64) for key in ("p", "q"))
+            numbers = torch.tensor([[u[i], u[-1]]], dtype=torch.float64)
+            gained = module.verify(torch.cat([p, p], 1), q, torch.tensor([[token]]), numbers)[0]
+            words.append(places[i]["words"][gained[0]])
+            if len(gained) == 1:
+                ends.add("residual")
+                break
+        else:
+            last = torch.tensor([places[-1]["p"]], dtype=torch.float64)
+            words.append(places[-1]["words"][module.draw(last, torch.tensor(u[-1:])).item()])
+            ends.add("target")
+        assert one["gained"] == words and one["drafted"][: len(words) - 1] == words[:-1]
         if number + 1 < len(DATA["trace"]):
             assert DATA["trace"][number + 1]["before"] == one["before"] + "".join(one["gained"])
-    assert seen == {"residual", "target"}
+    assert ends == {"residual", "target"}
 
 
 def test_the_stories_show_what_they_are_for():
@@ -68,6 +82,7 @@ def test_the_stories_show_what_they_are_for():
         name: (len(story["states"]), story["states"][-1]["from"]) for name, story in DATA["stories"].items()
     }
     assert ends == {
+        "example": (2, "residual"),
         "bonus": (3, "target"),
         "rejected": (3, "residual"),
         "at once": (2, "residual"),
