@@ -62,17 +62,31 @@ def sphinx_messages(root: Path, toc: Path) -> dict[str, Catalog]:
         out = Path(folder) / "gettext" / "pot"
         app = Sphinx(root, None, out, Path(folder) / "doctrees", "gettext", config, status=None, warning=io.StringIO(), freshenv=True)
         app.build(force_all=True)
-        pages = sorted(app.env.found_docs)
+        pages, there = sorted(app.env.found_docs), captions(toc)
         found = {page: template(page) for page in pages}
         for page in pages:
             pot = out / f"{page}.pot"
             if pot.is_file():
                 with pot.open("rb") as file:
                     for message in read_po(file):
-                        if message.id:
+                        if message.id and not neutral(str(message.id)) and message.id not in there:
                             lines = sorted({line for _name, line in message.locations})
                             found[page].add(message.id, locations=[(f"{page}.md", line) for line in lines])
     return found
+
+
+def neutral(text: str) -> bool:
+    """Whether a string is the same in every language: measured numbers, formulas, code and digits alone.
+
+    >>> neutral("{num}`sampling.repeat_t08:.0%` at $T = 0.8$"), neutral("{num}`a.x` of $T$"), neutral("{num}`a.x`"), neutral("1.41")
+    (False, False, True, True)
+    """
+    return not re.search(r"[^\W\d_]", CODE_SPAN.sub("", FORMULA.sub("", ROLE.sub("", text))))
+
+
+def captions(toc: Path) -> set[str]:
+    """The captions in a table of contents of an edition: they are in its language already."""
+    return {part.get("caption", "") for part in yaml.safe_load(toc.read_text(encoding="utf-8")).get("parts", ())}
 
 
 def template(name: str) -> Catalog:

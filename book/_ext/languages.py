@@ -106,6 +106,9 @@ def add_switch(app: Sphinx, page: str, template: str, context: dict[str, Any], d
     context["language_switch_label"] = _("Language")
     context["metatags"] = context.get("metatags", "") + "".join(
         f'<link rel="alternate" hreflang="{one["tag"]}" href="{escape(one["href"])}">\n' for one in offered if one["has"])
+    app.add_css_file("css/language.css")
+    if page == "search" and app.config.language.startswith("zh"):
+        app.add_js_file("js/zhsearch.js")
     if app.config.language == ENGLISH or doctree is None:
         return
     body = ENGLISH_LINK.sub(r'<a hreflang="en" class="\1"', context["body"])
@@ -161,14 +164,14 @@ def to_english(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: 
     return made
 
 
-class KeepTerms(SphinxTransform):
-    """The glossary names every term in both languages, so its names are not translated; their explanations are."""
+class KeepAsItIs(SphinxTransform):
+    """Formulas are the same in every language. The glossary names every term in both, so only its explanations are translated."""
 
     default_priority = 15  # before sphinx.transforms.i18n.Locale, at 20
 
     def apply(self, **kwargs: Any) -> None:
-        for term in self.document.findall(nodes.term):
-            term["translatable"] = False
+        for node in self.document.findall(lambda one: isinstance(one, (nodes.term, nodes.math_block))):
+            node["translatable"] = False
 
 
 def translate_alt_texts(app: Sphinx, doctree: nodes.document, page: str) -> None:
@@ -197,6 +200,15 @@ def use_edition(app: Sphinx) -> None:
     config.html_theme_options = {**config.html_theme_options, "search_bar_text": _("Search this book...")}
 
 
+def teach_search(app: Sphinx) -> None:
+    """Tell jieba, which cuts Chinese text into words for the search, the terms of the glossary, so that they are found whole."""
+    if app.config.language.startswith("zh") and app.builder.name == "html":
+        jieba.setLogLevel(logging.WARNING)  # it would tell on stderr that it loads its dictionary
+        glossary = Path(app.srcdir, "book", "glossary.md")
+        for term in re.findall(r"^[\u3400-\u9fff]{2,}$", glossary.read_text(encoding="utf-8") if glossary.is_file() else "", re.M):
+            jieba.add_word(term)
+
+
 def keep_outputs_in_one_place(app: Sphinx) -> None:
     """myst-nb writes the pictures of cells beside the pages' folder, which for an edition is that of the English pages."""
     if app.config.language != ENGLISH and app.outdir.name == folder(app.config.language):
@@ -208,7 +220,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("i18n")
     inventory.cache_clear()
     if app.config.language != ENGLISH:
-        jieba.setLogLevel(logging.WARNING)  # it would tell on stderr that it loads its dictionary
         use_edition(app)
     if editions(Path(app.srcdir)):
         app.config.templates_path = [*app.config.templates_path, str(Path(__file__).with_name("templates"))]
@@ -216,8 +227,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
         options["article_header_end"] = ["language-switch.html", "article-header-buttons.html"]
         app.config.html_theme_options = options
         app.connect("html-page-context", add_switch)
-    app.add_transform(KeepTerms)
+    app.add_transform(KeepAsItIs)
     app.connect("doctree-resolved", translate_alt_texts, priority=400)  # alt_text.py looks at 500
     app.connect("missing-reference", to_english)
+    app.connect("builder-inited", teach_search)
     app.connect("builder-inited", keep_outputs_in_one_place, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
