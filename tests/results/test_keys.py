@@ -26,7 +26,7 @@ def quoted() -> set[str]:
     """Keys in the prose of the chapters and in the ledger."""
     pages = [*(ROOT / "book" / "part1").glob("*.md"), *(ROOT / "book").glob("*.md"), *(ROOT / "book" / "ledger").glob("*.yml")]
     found = {key for page in pages for key in re.findall(r"\{num\}`([\w.]+)", page.read_text(encoding="utf-8"))}
-    for path in (ROOT / "book" / "ledger").glob("*.yml"):
+    for path in (ROOT / "book" / "ledger").glob("part*.yml"):
         for row in yaml.safe_load(path.read_text(encoding="utf-8")):
             found |= set(row["evidence"].get("results", {}))
     return {key for key in found if key.split(".")[0] in FILES}
