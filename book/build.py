@@ -1,203 +1,124 @@
-"""Builds the book into _build/html:  python book/build.py [--clean]
+"""Builds the book:  python book/build.py [--help]
 
-What it adds to `jupyter-book build . -W -n --keep-going`:
-- one line per chapter as it runs, and at the end where the book is and how long it took;
-- outputs are computed again when the code below the chapters changed (Jupyter Book's cache looks at the
-  cells alone);
-- a build after a failed build starts from fresh pages, so the same error fails again instead of passing
-  silently;
-- any warning, any failed notebook, and a missing start page end with exit status 1 and the messages.
+The work is in tools/book/: this file is the command. What it adds to `jupyter-book build . -W -n --keep-going`:
+- chapters run several at a time, with a line for each as it ends, and again only when their cells or the code below
+  them changed;
+- a change of a style, a script, the configuration or an extension reaches every page;
+- after a failed build, the pages that failed are read again, so the same error fails again instead of passing silently;
+- any warning, any failed chapter, and a missing start page end with exit status 1 and the messages.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
-import re
 import shutil
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from filelock import FileLock
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = (
-    "solutions/*.py",
-    "llmlab/*.py",
-    "llmlab/models/**/*",
-    "llmlab/devices/**/*",
-    "llmlab/figures/**/*",
-    "llmlab/checks/**/*",
-    "results/*.json",
-    "book/_data/*",
-    "constraints.txt",
-)
-"""What chapters may run or read: a change empties the execution cache."""
-MACHINERY = (
-    "book/_ext/*.py",
-    "book/_static/**/*",
-    "book/_vendor/**/*",
-    "_config.yml",
-    "_toc.yml",
-    "book/ledger/*",
-    "book/references.bib",
-)
-"""What turns sources into pages: a change re-reads every page, with cached outputs. Styles and scripts are among it, because
-Sphinx copies them only when it writes a page."""
-STEP = re.compile(r"^(reading sources|writing output)\.\.\. \[ *(\d+)%\] (\S+)")
-RUNNING = re.compile(r"^(?:.*/)?(book/\S+?)(?:\.md|\.ipynb)?: Executing notebook")
-RAN = re.compile(r"^(?:.*/)?(book/\S+?)(?:\.md|\.ipynb)?: Executed notebook in ([\d.]+) seconds")
-COLOUR = re.compile(r"\x1b\[[\d;]*m")
-JUPYTER_BOOK_FRAMES = 'Traceback (most recent call last):\n  File "<string>"'
-"""Where Jupyter Book's own stack begins, which says nothing about the book."""
-KERNEL_CHATTER = "[IPKernelApp] WARNING | Kernel is running over TCP without encryption"
-RUNNER_FRAMES = re.compile(
-    r"Traceback \(most recent call last\):\n(?:  .*\n)+(?=nbclient\.exceptions\.CellExecutionError)"
-)
-"""The stack of the notebook runner above a failed cell; what follows shows the cell and its own error."""
-CACHED = re.compile(r"^(?:.*/)?(book/\S+?)(?:\.md|\.ipynb)?: Using cached notebook")
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tools.book import site, watch  # noqa: E402  (the folder above must be on the path first)
+from tools.book.variant import EDITIONS, LANGUAGES, Variant, languages, with_pages  # noqa: E402
+
+FORMATS = ("html", "epub", "pdf")
+GUIDE = """\
+examples:
+  python book/build.py                          the pages, in every language, into _build/html
+  python book/build.py --only part1/logits      one chapter, quickly, into _build/only/html
+  python book/build.py --only logits --watch    the same again at every save, until Ctrl-C
+  python book/build.py --format all             the pages, an EPUB and a PDF, linked at the foot of each page
+  python book/build.py --edition instructor     the instructors' book, with solutions, into _build/instructor/html
+  python book/build.py --clean                  forget every page and every output first
+
+Built twice, it does nothing the second time. Ctrl-C loses no chapter that has run: the same command goes on from there.
+With --only, links to pages that are left out are not checked; everything else is.
+"""
 
 
-def fingerprint(root: Path, patterns: Iterable[str]) -> str:
-    """SHA-256 over names and contents of the files that match, __pycache__ left out."""
-    digest = hashlib.sha256(sys.version.encode())
-    for path in sorted({p for pattern in patterns for p in root.glob(pattern)}):
-        if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-def forget_stale(root: Path, build: Path, state: dict[str, object]) -> dict[str, object]:
-    """Remove what the last build's state makes unusable; returns the state of the build that now begins."""
-    now: dict[str, object] = {
-        "code": fingerprint(root, CODE),
-        "machinery": fingerprint(root, MACHINERY),
-        "ok": False,
-    }
-    if state.get("code") != now["code"]:
-        shutil.rmtree(build / ".jupyter_cache", ignore_errors=True)
-    if state != {**now, "ok": True}:
-        shutil.rmtree(build / ".doctrees", ignore_errors=True)
-    shutil.rmtree(build / "html" / "reports", ignore_errors=True)
-    return now
-
-
-def chapter(name: str) -> str:
-    """The name of a page as people know it: "book/part1/logits" -> "part1/logits"."""
-    return name.removeprefix("book/")
-
-
-def follow(lines: Iterator[str], console: Console) -> list[str]:
-    """Show progress from Sphinx's output; returns all lines."""
-    seen: list[str] = []
-    columns = (
-        TextColumn("{task.description:<40}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
+def parser() -> argparse.ArgumentParser:
+    """The options. The environment (LLMLAB_EDITION, LLMLAB_LANGUAGE) gives their defaults."""
+    made = argparse.ArgumentParser(
+        prog="book/build.py",
+        description="Build the book. Pages, EPUB and PDF read without a network.",
+        epilog=GUIDE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("starting", total=100)
-        for line in lines:
-            seen.append(line)
-            if match := STEP.match(line):
-                phase, percent, page = match.groups()
-                half = int(percent) / 2 + (50 if phase == "writing output" else 0)
-                progress.update(bar, completed=half, description=f"{phase.split()[0]} {chapter(page)}")
-            elif match := RUNNING.match(line):
-                progress.update(bar, description=f"running {chapter(match[1])}")
-            elif match := RAN.match(line):
-                console.print(f"  {chapter(match[1]):<24} ran in {float(match[2]):.1f} s")
-            elif match := CACHED.match(line):
-                console.print(f"  {chapter(match[1]):<24} unchanged")
-    return seen
+    edition = os.environ.get("LLMLAB_EDITION", "student")
+    made.add_argument("--edition", choices=EDITIONS, default=edition, help="for whom; without it: %(default)s")
+    language = os.environ.get("LLMLAB_LANGUAGE", "all")
+    made.add_argument(
+        "--language", choices=(*LANGUAGES, "all"), default=language, help="without it: %(default)s (--only: en)"
+    )
+    made.add_argument("--format", choices=(*FORMATS, "all"), default="html", help="without it: %(default)s")
+    made.add_argument("--only", nargs="+", metavar="PAGE", default=[], help="these pages, such as part2/roofline")
+    made.add_argument("--watch", action="store_true", help="build again whenever a source is saved, until Ctrl-C")
+    jobs = min(4, os.cpu_count() or 1)
+    made.add_argument("--jobs", type=int, default=jobs, help="chapters that run at a time; without it: %(default)s")
+    made.add_argument("--clean", action="store_true", help="forget all earlier pages and outputs first")
+    return made
 
 
-def build(root: Path, console: Console, clean: bool = False) -> int:
-    """Build the book of `root`; says how it went and returns the exit status, 0 or 1. One at a time."""
+def forget(root: Path) -> None:
+    """Remove everything that a build made."""
     out = root / "_build"
-    out.mkdir(exist_ok=True)
-    with FileLock(out / "book.lock"):
-        return build_alone(root, out, console, clean)
+    for part in ("html", "epub", "singlehtml", "only", "instructor", "jupyter_execute", ".jupyter_cache"):
+        shutil.rmtree(out / part, ignore_errors=True)
+    for tree in out.glob(".doctrees*"):
+        shutil.rmtree(tree, ignore_errors=True)
+    for record in ("book-state.json", "book-runs.json"):
+        (out / record).unlink(missing_ok=True)
 
 
-def build_alone(root: Path, out: Path, console: Console, clean: bool) -> int:
-    """`build` without its lock."""
-    start = time.monotonic()
-    if clean:
-        for part in ("html", ".doctrees", ".jupyter_cache"):
-            shutil.rmtree(out / part, ignore_errors=True)
-    record = out / "book-state.json"
-    try:
-        state = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        state = {}  # no build before this one, or an interrupted write: start from nothing
-    state = forget_stale(root, out, state)
-    record.write_text(json.dumps(state), encoding="utf-8")
+def build(
+    root: Path,
+    console: Console,
+    edition: str = "student",
+    language: str = "all",
+    formats: tuple[str, ...] = ("html",),
+    only: list[str] | None = None,
+    jobs: int = 1,
+) -> int:
+    """Build the book of `root` in these formats and languages; the first failure ends it. 0 or 1.
 
-    command = [
-        sys.executable,
-        "-c",
-        "from jupyter_book.cli.main import main; main()",
-        "build",
-        str(root),
-        "-W",
-        "-n",
-        "--keep-going",
-    ]
-    environment = {
-        **os.environ,
-        "NO_COLOR": "1",
-        "PYTHONUNBUFFERED": "1",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment,
-        text=True,
-        encoding="utf-8",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None and process.stderr is not None
-    errors: list[str] = []
-    reader = threading.Thread(target=errors.extend, args=(process.stderr,))
-    reader.start()
-    output = follow(iter(process.stdout), console)
-    reader.join()
-    status = process.wait()
-
-    page, took = out / "html" / "index.html", time.monotonic() - start
-    reports = sorted((out / "html" / "reports").rglob("*.err.log"))
-    if status == 0 and not reports and page.is_file():
-        record.write_text(json.dumps({**state, "ok": True}), encoding="utf-8")
-        console.print(
-            f"[green]The book is built[/] in {took:.0f} s. Open {page.relative_to(root)}", soft_wrap=True
-        )
-        return 0
-    errors = [line for line in errors if not line.startswith(KERNEL_CHATTER)]
-    messages = COLOUR.sub("", "".join(errors) or "".join(output[-15:])).partition(JUPYTER_BOOK_FRAMES)[0]
-    console.print(RUNNER_FRAMES.sub("", messages).strip(), markup=False, highlight=False, soft_wrap=True)
-    why = f"{len(reports)} chapter(s) failed to run" if reports else "see the warnings above"
-    console.print(
-        f"[red]The book was not built[/] ({why}); exit status of jupyter-book: {status}, {took:.0f} s"
-    )
-    return 1
+    EPUB and PDF are made in the book's first language only, unless another is named.
+    """
+    chosen = languages(root) if language == "all" else [language]
+    if only and language == "all":
+        chosen = chosen[:1]
+    for target in formats:
+        for one in chosen if target == "html" or language != "all" else chosen[:1]:
+            variant = with_pages(Variant(root, edition, one), only or [])
+            if status := site.build(variant, console, target, jobs):
+                return status
+    return 0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Build the book into _build/html.")
-    parser.add_argument("--clean", action="store_true", help="forget all earlier pages and outputs first")
-    return build(ROOT, Console(), clean=parser.parse_args().clean)
+    options = parser().parse_args()
+    console = Console()
+    formats = FORMATS if options.format == "all" else (options.format,)
+    if options.clean:
+        forget(ROOT)
+
+    def once() -> int:
+        return build(ROOT, console, options.edition, options.language, formats, options.only, options.jobs)
+
+    try:
+        status = once()
+        if options.watch:
+            watch.forever(ROOT, console, once)
+    except ValueError as problem:
+        console.print(f"[red]{problem}[/]", soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        console.print("Stopped. Chapters that have run are kept: the same command goes on from there.")
+        return 130
+    return status
 
 
 if __name__ == "__main__":

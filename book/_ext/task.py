@@ -17,8 +17,6 @@ from i18n import _
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from llmlab.checks import registry
-
 
 def describe(task_id: str) -> tuple[str, list[str]]:
     """Title and one line for each group. Raises UnknownName, which lists what there is.
@@ -26,6 +24,8 @@ def describe(task_id: str) -> tuple[str, list[str]]:
     >>> describe("decoding.top_p")[0].startswith("keep the smallest set")
     True
     """
+    from llmlab.checks import registry  # here: it loads torch, and a build may have no page to read
+
     task = registry.tasks(task_id)[0]
     worth = {True: _("{group} ({points} point)"), False: _("{group} ({points} points)")}
     groups = [worth[points == 1].format(group=_(name), points=f"{points:g}") for name, points in task.groups.items()]
@@ -36,6 +36,8 @@ class TaskBox(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
+        from llmlab.checks import registry
+
         task_id = self.arguments[0]
         try:
             task = registry.tasks(task_id)[0]
@@ -49,7 +51,7 @@ class TaskBox(SphinxDirective):
         if f"({label})=" not in source:
             raise self.error(f"task: the check of {task_id} sends readers to #{label}, a label this page does not have")
         box = nodes.admonition(classes=["task"])
-        heading = nodes.title("", "")
+        heading = nodes.title("", "", translatable=False)  # it is put together from translated words here
         heading += [nodes.Text(_("Your function:") + " "), nodes.literal("", task.function)]
         body = nodes.paragraph("", _("{task}.").format(task=title[0].upper() + title[1:]))
         listed = nodes.bullet_list()

@@ -11,12 +11,16 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from filelock import FileLock
 from rich.console import Console
 
+from tools.book import browser
+
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "book" / "_ext"))  # extensions import each other, as Sphinx lets them
 
 
 def load(path: Path, name: str) -> ModuleType:
@@ -49,34 +53,28 @@ def builder() -> ModuleType:
     return load(ROOT / "book" / "build.py", "book_build")
 
 
-Build = Callable[[], tuple[int, str]]
+Build = Callable[..., tuple[int, str]]
 MiniBook = Callable[[dict[str, str]], tuple[Path, Build]]
 
 
 @pytest.fixture
 def mini_book(tmp_path: Path, builder: ModuleType) -> MiniBook:
     """make(files) -> (root, build): a book with our configuration and extensions and the given files;
-    build() -> (exit status, printed text)."""
+    build(**options) -> (exit status, printed text)."""
 
     def make(files: dict[str, str]) -> tuple[Path, Build]:
         for name in ("_config.yml", "book/references.bib", "book/_data/matplotlibrc"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / name)
-        config = (
-            tmp_path / "_config.yml"
-        )  # without {task}: the checks import torch, and no small book asks for one
-        config.write_text(
-            config.read_text(encoding="utf-8").replace("    task: book/_ext\n", ""), encoding="utf-8"
-        )
         for name in ("book/_ext", "book/_static", "book/_vendor"):
             shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name, text in files.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text, encoding="utf-8")
 
-        def build() -> tuple[int, str]:
+        def build(**options: Any) -> tuple[int, str]:
             text = io.StringIO()
-            return builder.build(tmp_path, Console(file=text, width=200)), text.getvalue()
+            return builder.build(tmp_path, Console(file=text, width=200), **options), text.getvalue()
 
         return tmp_path, build
 
@@ -97,7 +95,7 @@ def html(builder: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FileLock(outcome.with_suffix(".lock")):  # one build for all workers of this run
         if not outcome.exists():
             text = io.StringIO()
-            status = builder.build(ROOT, Console(file=text, width=160))
+            status = builder.build(ROOT, Console(file=text, width=160), jobs=2)
             outcome.write_text("" if status == 0 else text.getvalue(), encoding="utf-8")
     if problem := outcome.read_text(encoding="utf-8"):
         pytest.fail(f"the book does not build:\n{problem}", pytrace=False)
@@ -106,8 +104,7 @@ def html(builder: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def page() -> Iterator[object]:
-    """A tab of headless Chromium without a network (tests/book/browser.py)."""
-    browser = load(Path(__file__).with_name("browser.py"), "book_browser")
+    """A tab of headless Chromium without a network (tools/book/browser.py)."""
     if browser.executable() is None:
         pytest.skip("no Chromium to read the book with: install chromium (Debian: apt-get install chromium)")
     with browser.browser() as tab:

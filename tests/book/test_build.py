@@ -3,7 +3,10 @@ twice in a row."""
 
 from __future__ import annotations
 
+import doctest
+import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,9 +14,14 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from rich.console import Console
 from sphinx.errors import ConfigError
 
-MiniBook = Callable[[dict[str, str]], tuple[Path, Callable[[], tuple[int, str]]]]
+from tools.book import downloads, state, variant, watch
+from tools.book.variant import Variant, with_pages
+
+ROOT = Path(__file__).resolve().parents[2]
+MiniBook = Callable[[dict[str, str]], tuple[Path, Callable[..., tuple[int, str]]]]
 HEADER = (
     "---\njupytext: {text_representation: {extension: .md, format_name: myst}}\n"
     "kernelspec: {name: python3, display_name: Python 3}\n---\n"
@@ -80,14 +88,14 @@ It is {{num}}`speed.rato` times. See {{ref}}`sec-nowhere`. {{figset}}`hot <playg
 1 / 0
 ```
 
-```{{ledger}} ledger/rows.yml
+```{{ledger}}
 ```
 
 <img src="https://example.org/picture.png" alt="a picture from elsewhere">
 """
     rows = (
-        "- {id: x-1, source: L, says: a, verdict: right, holds: b, section: sec-a, evidence: {}}\n"
-        "- {id: x-2, source: L, says: a, verdict: right, holds: b, section: sec-a, "
+        "- {id: x-1, source: L11, says: a, verdict: right, holds: b, section: sec-a, evidence: {}}\n"
+        "- {id: x-2, source: L11, says: a, verdict: right, holds: b, section: sec-a, "
         "evidence: {results: {speed.lost: c}, tests: ['tests/none.py::test_it'], cite: [nobody1900]}}\n"
     )
     root, build = mini_book(
@@ -96,7 +104,9 @@ It is {{num}}`speed.rato` times. See {{ref}}`sec-nowhere`. {{figset}}`hot <playg
             "book/intro.md": page,
             "solutions/decoding.py": "",
             "results/speed.json": RESULTS,
-            "book/ledger/rows.yml": rows,
+            "book/ledger/part6.yml": rows,
+            "book/ledger/subjects.yml": "- {part: 6, title: Decoding}\n",
+            "book/ledger/ids.txt": "x-1 x-2 x-3\n",
         }
     )
     for attempt in ("clean", "again"):
@@ -113,25 +123,50 @@ It is {{num}}`speed.rato` times. See {{ref}}`sec-nowhere`. {{figset}}`hot <playg
             "x-2: no number 'speed.lost'",
             "x-2: no test 'tests/none.py::test_it'",
             "x-2: no entry 'nobody1900'",
+            "claim x-3 of ids.txt has no row",
             "loads https://example.org/picture.png",
         ):
             assert message in text, (attempt, message, text)
         assert "jupyter_book/cli" not in text and "nbclient/client.py" not in text
-        if (
-            attempt == "clean"
-        ):  # between the two, Jupyter Book's own incremental build, with the pages just made
-            command = [
-                sys.executable,
-                "-c",
-                "from jupyter_book.cli.main import main; main()",
-                "build",
-                str(root),
-                "-W",
-                "-n",
-                "--keep-going",
-            ]
-            run = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
+        if attempt == "clean":  # between the two, an incremental build that forgets nothing, with the pages just made
+            order = {"builder": "html", "out": str(root / "_build/html"), "force": False, "only": []}
+            command = [sys.executable, "-m", "tools.book.render", str(root), json.dumps(order)]
+            run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
             assert run.returncode != 0 and "ZeroDivisionError" in run.stderr, run.stderr
+
+
+def test_chapters_run_ahead_and_only_those_whose_code_changed_run_again(mini_book: MiniBook) -> None:
+    def chapter(module: str) -> str:
+        return f"{HEADER}# About {module}\n\n{ANSWER.replace('decoding', module)}"
+
+    files = {"_toc.yml": f"{TOC}chapters:\n- file: book/next\n"}
+    files |= {"book/intro.md": chapter("decoding"), "book/next.md": chapter("kv_cache")}
+    root, build = mini_book({**files, "solutions/decoding.py": "one\n", "solutions/kv_cache.py": "one\n"})
+    status, text = build(jobs=2)
+    assert status == 0 and re.search(r"next +ran in +[\d.]+ s", text) and "2 of 2" in text, text
+    first, second = (root / "_build/html/book" / name for name in ("intro.html", "next.html"))
+    written = first.stat().st_mtime_ns, second.stat().st_mtime_ns
+
+    status, text = build()
+    assert status == 0 and "ran in" not in text, text
+    assert (first.stat().st_mtime_ns, second.stat().st_mtime_ns) == written
+
+    (root / "solutions/decoding.py").write_text("two\n")
+    status, text = build()
+    assert status == 0 and text.count("ran in") == 1 and re.search("intro +ran in", text), text
+    assert "answer two" in first.read_text(encoding="utf-8")
+    assert second.stat().st_mtime_ns == written[1]
+
+    (root / "book/intro.md").write_text(files["book/intro.md"].replace("# About", "# All about") + "\n{ref}`sec-none`\n")
+    status, text = build()
+    assert status == 1 and "sec-none" in text and "ran in" not in text, text
+    status, text = build()  # only the page that failed is read again, and it fails again
+    assert status == 1 and "sec-none" in text, text
+    assert second.stat().st_mtime_ns == written[1]
+
+    status, text = build(only=["next"])
+    assert status == 0 and "_build/only/html/index.html" in text and "ran in" not in text, text
+    assert "answer one" in (root / "_build/only/html/book/next.html").read_text(encoding="utf-8")
 
 
 def test_a_missing_solutions_folder_is_said(course_code: ModuleType, tmp_path: Path) -> None:
@@ -141,26 +176,67 @@ def test_a_missing_solutions_folder_is_said(course_code: ModuleType, tmp_path: P
         course_code.set_environment(SimpleNamespace(srcdir=tmp_path))
 
 
-def test_fingerprint_changes_with_content_and_name_only(builder: ModuleType, tmp_path: Path) -> None:
+def test_fingerprint_changes_with_content_and_name_only(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("1")
-    first = builder.fingerprint(tmp_path, ["*.py"])
+    first = state.fingerprint(tmp_path, ["*.py"])
     (tmp_path / "b.txt").write_text("not watched")
-    assert builder.fingerprint(tmp_path, ["*.py"]) == first
+    assert state.fingerprint(tmp_path, ["*.py"]) == first
     (tmp_path / "a.py").write_text("2")
-    second = builder.fingerprint(tmp_path, ["*.py"])
+    second = state.fingerprint(tmp_path, ["*.py"])
     (tmp_path / "a.py").rename(tmp_path / "c.py")
-    assert len({first, second, builder.fingerprint(tmp_path, ["*.py"])}) == 3
+    assert len({first, second, state.fingerprint(tmp_path, ["*.py"])}) == 3
 
 
-def test_a_changed_style_writes_every_page_again(builder: ModuleType, tmp_path: Path) -> None:
-    """Sphinx alone would keep the old style sheet as long as no page changes."""
-    style, doctrees = tmp_path / "book" / "_static" / "css" / "book.css", tmp_path / "_build" / ".doctrees"
+def test_what_a_change_makes_due(tmp_path: Path) -> None:
+    """Sphinx alone would keep an old style sheet as long as no page changes, and pages of an old configuration."""
+    book = Variant(tmp_path)
+    style, config = tmp_path / "book/_static/css/book.css", tmp_path / "_config.yml"
     style.parent.mkdir(parents=True)
     style.write_text("p { color: red }")
-    done = {**builder.forget_stale(tmp_path, tmp_path / "_build", {}), "ok": True}
-    doctrees.mkdir(parents=True)
-    builder.forget_stale(tmp_path, tmp_path / "_build", done)
-    assert doctrees.is_dir()
+    config.write_text("title: one")
+    book.doctrees.mkdir(parents=True)
+    done = {**state.now(book), "ok": True}
+    assert not state.forget_stale(book, done, state.now(book)) and book.doctrees.is_dir()
     style.write_text("p { color: blue }")
-    builder.forget_stale(tmp_path, tmp_path / "_build", done)
-    assert not doctrees.exists()
+    assert state.forget_stale(book, done, state.now(book)) and book.doctrees.is_dir(), "written again, not read"
+    config.write_text("title: two")
+    state.forget_stale(book, done, state.now(book))
+    assert not book.doctrees.exists(), "read again"
+
+
+def test_a_failure_is_blamed_on_its_pages_or_on_all(tmp_path: Path) -> None:
+    named = f"{tmp_path}/book/a.md:3: WARNING: x\n{tmp_path}/book/b.md: ERROR: y\n"
+    assert state.blamed(named, tmp_path) == ["book/a", "book/b"]
+    assert state.blamed(named + "WARNING: the inventory is odd\n", tmp_path) is None
+    assert state.blamed("Extension error: no such file\n", tmp_path) is None
+
+
+def test_pages_are_chosen_by_name(tmp_path: Path) -> None:
+    for name in ("part1/logits", "part1/beam", "part2/beam", "_ext/notes"):
+        (tmp_path / "book" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "book" / f"{name}.md").write_text("# x")
+    book = Variant(tmp_path)
+    assert with_pages(book, ["logits", "book/part1/beam.md"]).only == ("book/part1/logits", "book/part1/beam")
+    with pytest.raises(ValueError, match="no single page 'beam': it could be book/part1/beam, book/part2/beam"):
+        with_pages(book, ["beam"])
+    with pytest.raises(ValueError, match="no single page 'notes': pages are book/part1/beam"):
+        with_pages(book, ["notes"])
+
+
+def test_watching_builds_at_each_save_of_a_source(tmp_path: Path) -> None:
+    built, text = [], io.StringIO()
+    batches = [{(1, f"{tmp_path}/book/a.md")}, {(2, f"{tmp_path}/book/.a.md.swp")}, {(1, f"{tmp_path}/book/_static/a.css")}]
+    watch.forever(tmp_path, Console(file=text), lambda: len(built.append(1) or built), batches)
+    assert len(built) == 2 and "book/a.md changed" in text.getvalue()
+
+
+def test_the_command_teaches_itself(builder: ModuleType) -> None:
+    text = builder.parser().format_help()
+    for word in ("--only", "--watch", "--edition", "zh_CN", "_build/instructor/html", "Ctrl-C"):
+        assert word in text
+
+
+@pytest.mark.parametrize("module", [variant, state, watch, downloads], ids=lambda module: module.__name__)
+def test_the_examples_hold(module: ModuleType) -> None:
+    done = doctest.testmod(module)
+    assert done.attempted > 0 and done.failed == 0, done

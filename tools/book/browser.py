@@ -103,7 +103,13 @@ class Page:
             time.sleep(0.05)
 
     def open(
-        self, path: Path, query: str = "", width: int = 1200, height: int = 900, dark: bool = False
+        self,
+        path: Path,
+        query: str = "",
+        width: int = 1200,
+        height: int = 900,
+        dark: bool = False,
+        seconds: float = 30.0,
     ) -> None:
         """Load a file and wait until it is ready, formulas included. Forgets what earlier pages reported."""
         self.remote.clear()
@@ -119,7 +125,7 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Page.navigate", url=path.resolve().as_uri() + query)
-        end = time.monotonic() + 30
+        end = time.monotonic() + seconds
         while not self.loaded:
             self.evaluate("0")
             if time.monotonic() > end:
@@ -135,8 +141,11 @@ class Page:
 
 
 @contextmanager
-def browser() -> Iterator[Page]:
-    """A fresh Chromium with one tab, ended and removed afterwards. RuntimeError if it does not start."""
+def browser(timeout: float = 60.0) -> Iterator[Page]:
+    """A fresh Chromium with one tab, ended and removed afterwards. RuntimeError if it does not start.
+
+    timeout: seconds that one answer may take.
+    """
     program = executable()
     if program is None:
         raise RuntimeError("no Chromium found; install chromium")
@@ -159,17 +168,17 @@ def browser() -> Iterator[Page]:
             )
             if port is None:
                 raise RuntimeError(f"{program} ended with status {process.wait()} before it could be used")
-            yield connect(port)
+            yield connect(port, timeout)
         finally:
             process.terminate()
             process.wait(timeout=20)
 
 
-def connect(port: str) -> Page:
+def connect(port: str, timeout: float = 60.0) -> Page:
     """The first tab of the one that listens on this port, with reports switched on and the network off."""
     tabs = json.load(build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/json", timeout=20))
     address = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
-    page = Page(websocket.create_connection(address, timeout=60, suppress_origin=True))
+    page = Page(websocket.create_connection(address, timeout=timeout, suppress_origin=True))
     for domain in ("Page", "Network", "Runtime", "Log"):
         page.call(f"{domain}.enable")
     page.call("Emulation.setFocusEmulationEnabled", enabled=True)

@@ -1,0 +1,138 @@
+"""The EPUB: what Sphinx's builder leaves is made into one that opens everywhere, and checked.
+
+- Formulas become MathML (EPUB readers have no MathJax). MathJax itself translates them, in Chromium, without a network.
+- Scripts go. A figure shows its words instead; a button in the prose stays as its text; every answer is open.
+- Pages become well-formed XHTML, whatever HTML the extensions wrote.
+
+`problems` is the check: the container, the list of contents, every page, link, picture and formula.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+from bs4 import BeautifulSoup, Tag
+
+from tools.book import browser, downloads
+from tools.book.epub_check import problems
+from tools.book.variant import Variant
+
+DELIMITED = re.compile(r"^\s*\\([(\[])(.*)\\[)\]]\s*$", re.S)
+NAMESPACES = {"opf": "http://www.idpf.org/2007/opf"}
+VIEW = re.compile(r"\b(viewbox|preserveaspectratio)=")
+CASE = {"viewbox": "viewBox", "preserveaspectratio": "preserveAspectRatio"}
+
+
+class BrokenBook(RuntimeError):
+    """The EPUB has faults; the text lists them."""
+
+
+def formulas(page: BeautifulSoup) -> list[tuple[Tag, str, bool]]:
+    """The formulas of a page: the tag that holds one, its TeX, and whether it stands alone."""
+    found = []
+    for tag in page.select("span.math, div.math"):
+        text = "".join(child for child in tag.strings if not child.parent or "eqno" not in child.parent.get("class", []))
+        if match := DELIMITED.match(text.partition("\\]")[0] + "\\]" if "\\[" in text else text):
+            found.append((tag, match[2].strip(), match[1] == "["))
+    return found
+
+
+def mathml(sources: list[tuple[str, bool]], mathjax: Path) -> list[str]:
+    """MathML of TeX formulas (source, whether it stands alone), by MathJax in Chromium."""
+    with tempfile.TemporaryDirectory() as folder, browser.browser(timeout=120) as tab:
+        page = Path(folder) / "math.html"
+        script = f'<script src="{(mathjax / "tex-svg.js").resolve().as_uri()}"></script>'
+        page.write_text(f"<!DOCTYPE html><title>math</title>{script}", encoding="utf-8")
+        tab.open(page)
+        order = json.dumps(sources)
+        made = tab.evaluate(
+            f"Promise.all({order}.map(([tex, display]) => MathJax.tex2mmlPromise(tex, {{display}})))"
+        )
+    return [re.sub(r'\s(?:data-[a-z-]+|class)="[^"]*"', "", one) for one in made]
+
+
+def tidy(page: BeautifulSoup) -> None:
+    """Scripts out, words of the figures in, answers open."""
+    for noscript in page.find_all("noscript"):
+        noscript.unwrap()
+    for tag in page.find_all(["script", "input", "template"]):
+        tag.decompose()
+    for button in page.find_all("button"):
+        if "fig-set" in button.get("class", []):
+            button.name, button.attrs = "span", {}
+        else:
+            button.decompose()
+    for details in page.find_all("details"):
+        details["open"] = "open"
+    for tag in page.find_all(True):
+        for name in [name for name in tag.attrs if name.startswith("on") or name == "tabindex"]:
+            del tag[name]
+
+
+def serialise(page: BeautifulSoup) -> str:
+    """XHTML text of a page."""
+    text = VIEW.sub(lambda match: CASE[match[1]] + "=", str(page))
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", text)  # characters that XML does not know
+
+
+def rewrite(folder: Path, mathjax: Path) -> set[str]:
+    """Rewrite all pages of a folder; names of those with formulas."""
+    pages = {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in folder.rglob("*.xhtml")}
+    found = [(path, *formula) for path, page in pages.items() for formula in formulas(page)]
+    made = mathml([(tex, display) for _, _, tex, display in found], mathjax) if found else []
+    for (_, tag, tex, _), text in zip(found, made, strict=True):
+        new = BeautifulSoup(text, "html.parser")
+        new.math["alttext"] = tex
+        kept = [child for child in tag.children if isinstance(child, Tag)]  # the number of an equation
+        tag.clear()
+        tag.extend([*kept, new.math])
+    for path, page in pages.items():
+        tidy(page)
+        path.write_text(serialise(page), encoding="utf-8")
+    return {path.relative_to(folder).as_posix() for path, *_ in found}
+
+
+def list_contents(folder: Path, with_math: set[str]) -> None:
+    """Say in the package file which pages have formulas, and leave scripts out of it."""
+    opf = folder / "content.opf"
+    for prefix, uri in (("", NAMESPACES["opf"]), ("dc", "http://purl.org/dc/elements/1.1/")):
+        ElementTree.register_namespace(prefix, uri)
+    tree = ElementTree.parse(opf)
+    manifest = tree.find("opf:manifest", NAMESPACES)
+    assert manifest is not None
+    for item in list(manifest):
+        if item.get("href", "").endswith((".js", ".map", ".pot")):
+            manifest.remove(item)
+        elif item.get("href") in with_math:
+            item.set("properties", " ".join(filter(None, [item.get("properties"), "mathml"])))
+    tree.write(opf, encoding="utf-8", xml_declaration=True)
+
+
+def pack(folder: Path, out: Path) -> None:
+    """Zip the files that the package file lists, the type first and uncompressed, with no dates: the same bytes again."""
+    manifest = ElementTree.parse(folder / "content.opf").find("opf:manifest", NAMESPACES)
+    assert manifest is not None
+    listed = sorted({item.get("href", "") for item in manifest})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(out, "w") as file:
+        for name in ("mimetype", "META-INF/container.xml", "content.opf", *listed):
+            how = zipfile.ZIP_STORED if name == "mimetype" else zipfile.ZIP_DEFLATED
+            file.writestr(zipfile.ZipInfo(name), (folder / name).read_bytes(), how)
+
+
+def finish(variant: Variant, folder: Path) -> Path:
+    """Make the EPUB of what Sphinx left in `folder`; its path. BrokenBook if it has faults."""
+    if browser.executable() is None:
+        raise BrokenBook("formulas are translated by Chromium: install it (Debian: apt-get install chromium)")
+    list_contents(folder, rewrite(folder, variant.root / "book" / "_vendor" / "mathjax"))
+    out = downloads.folder(variant) / downloads.FORMATS["EPUB"]
+    pack(folder, out)
+    if found := problems(out):
+        out.unlink()
+        raise BrokenBook("the EPUB has faults:\n" + "\n".join(found[:40]))
+    return out
