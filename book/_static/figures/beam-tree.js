@@ -100,9 +100,9 @@
       const { greedy } = found, same = greedy.path.join(" ") === best.path.join(" ");
       const values = { t: state.step, beams: state.beams, text: text(best.path), sum: number(best.total), score: number(best.score),
         greedy: text(greedy.path), less: number(greedy.total), lost: found.lost };
-      const notes = [state.alpha ? _("After {t} steps with a beam width of {beams} the best is “{text}”: log-probability {sum}, score {score}.", values)
-        : _("After {t} steps with a beam width of {beams} the best is “{text}”: log-probability {sum}.", values)];
-      notes.push(same ? _("Greedy writes the same.") : _("Greedy writes “{greedy}”: log-probability {less}.", values));
+      const notes = [state.alpha ? _("Step {t}, beam width {beams}: the best text is “{text}”, log-probability {sum}, score {score}.", values)
+        : _("Step {t}, beam width {beams}: the best text is “{text}”, log-probability {sum}.", values)];
+      notes.push(same ? _("Greedy decoding writes the same.") : _("Greedy decoding writes “{greedy}”, log-probability {less}.", values));
       if (!same && found.lost) notes.push(_("The greedy text was pruned at step {lost}.", values));
       say(notes.join(" "));
     }
