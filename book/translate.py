@@ -32,6 +32,8 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "book" / "_ext"))
 DOMAIN, LOCALES = "llmlab", "book/_locale"
+TEMPLATES = {"parse_template_string": True}
+"""Strings to translate also stand inside `${...}` of a script."""
 MARKS = ("_", "N_")
 """Functions whose first argument is a string to translate, in Python and in scripts."""
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n---\n(.*?)^---\n", re.M | re.S)
@@ -110,7 +112,7 @@ def python_strings(text: str) -> Iterator[tuple[int, str]]:
 
 def script_strings(path: Path) -> Iterator[tuple[int, str]]:
     """(line, string) of what a script passes to `_`, also as `llmlab._`."""
-    for line, message, _comments, _context in extract_from_file("javascript", path, keywords=dict.fromkeys(MARKS)):
+    for line, message, _comments, _context in extract_from_file("javascript", path, keywords=dict.fromkeys(MARKS), options=TEMPLATES):
         yield line, str(message)
 
 
