@@ -1,7 +1,7 @@
 """The general index: a line in the table of contents, and Chinese terms in one group.
 
 Sphinx makes the index (genindex.html) from the glossary, the functions and the commands; the table of contents may only list
-files, so the line is added here, below the last part. Sphinx also opens a group for every Chinese character that a term
+files, so the line is added here, below the references. Sphinx also opens a group for every Chinese character that a term
 begins with: dozens of groups of one. They become one.
 """
 
@@ -14,7 +14,7 @@ from sphinx.addnodes import toctree
 from sphinx.application import Sphinx
 
 GROUP = "中文"
-PAGE = "genindex"
+PAGE, NEIGHBOUR = "genindex", "book/references"
 
 
 def chinese(key: str) -> bool:
@@ -38,11 +38,13 @@ def together(groups: list[tuple[str, list[Any]]]) -> list[tuple[str, list[Any]]]
 
 
 def list_it(app: Sphinx, doctree: nodes.document) -> None:
-    """Add the index behind the last page of the last part."""
-    if app.env.docname == app.config.root_doc:
-        parts = list(doctree.findall(toctree))
-        if parts and (None, PAGE) not in parts[-1]["entries"]:
-            parts[-1]["entries"].append((None, PAGE))
+    """Add the index to the part that has the references, or to the last one."""
+    if app.env.docname != app.config.root_doc:
+        return
+    parts = list(doctree.findall(toctree))
+    part = next((part for part in parts if (None, NEIGHBOUR) in part["entries"]), parts[-1] if parts else None)
+    if part is not None and (None, PAGE) not in part["entries"]:
+        part["entries"].append((None, PAGE))
 
 
 def regroup(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
