@@ -150,7 +150,7 @@ def load(app: Sphinx) -> None:
     app.chapters = {page(c.name): c for part in app.course for c in part.chapters}
     for name, wrong in all_gaps(app.course, LABS).items():
         for gap in wrong:
-            log.info("%s: the chapter's shape: %s (docs/book.md, “Shape of a chapter”)", name, gap)
+            log.warning("the chapter's shape: %s (docs/book.md, “Shape of a chapter”)", gap, location=page(name), type="shape")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

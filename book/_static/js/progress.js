@@ -40,7 +40,7 @@
     const { read } = load();
     for (const link of document.querySelectorAll(".bd-sidebar-primary a[href], .course-chapter > a[href]")) {
       const old = link.querySelector(".read-mark");
-      const is = Boolean(read[chapter(link.href)]);
+      const is = Boolean(!link.hash && read[chapter(link.href)]); // not at a link to a section
       if (!is) old?.remove();
       else if (!old) {
         const tick = element("span", "read-mark");
