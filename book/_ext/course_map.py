@@ -23,7 +23,7 @@ from llmlab._finder import LABS
 WIDTH, ROW, RAIL, BULGE = 360, 26, 92, 82
 """The picture, in units of its viewBox: width, height of a row, where the dots stand, how far the longest arc reaches."""
 COLOURS = {1: "#0072b2", 2: "#d55e00", 3: "#009e73", 4: "#cc79a7"}
-"""Used where the book's palette is not there: in an EPUB."""
+"""The parts' colours where the book's palette is not there: in an EPUB."""
 
 
 class course_graph(nodes.General, nodes.Element):
@@ -97,6 +97,16 @@ def arc(top: float, bottom: float) -> str:
     return f"M{RAIL} {top:g}C{out:g} {top:g} {out:g} {bottom:g} {RAIL} {bottom:g}"
 
 
+def paint(what: str, part: int) -> str:
+    """Stroke or fill in the colour of a part: from the book's palette, or fixed where there is no style sheet.
+
+    >>> paint("fill", 1)
+    'fill="#0072b2" style="fill:var(--fig-1, #0072b2)"'
+    """
+    plain = COLOURS.get(part, "#444")
+    return f'{what}="{plain}" style="{what}:var(--fig-{part}, {plain})"'
+
+
 def draw(rows: list[tuple[int, str, list[str]]], titles: dict[str, str]) -> str:
     """The picture as SVG: a dot and a title for each (part, chapter, what it needs), an arc for each need."""
     place, y, last = {}, 0.0, 0
@@ -105,13 +115,13 @@ def draw(rows: list[tuple[int, str, list[str]]], titles: dict[str, str]) -> str:
         place[name], last = y - ROW / 2, part
     parts = []
     for part, name, needs in rows:
-        colour = f"var(--fig-{part}, {COLOURS.get(part, '#444')})"
         for need in needs:
-            parts.append(f'<path d="{arc(place[need], place[name])}" style="stroke:{colour}"/>')
+            path = arc(place[need], place[name])
+            parts.append(f'<path d="{path}" fill="none" stroke-width="1.8" {paint("stroke", part)}/>')
     for part, name, _needs in rows:
-        colour = f"var(--fig-{part}, {COLOURS.get(part, '#444')})"
-        parts.append(f'<circle cx="{RAIL}" cy="{place[name]:g}" r="5" style="fill:{colour}"/>')
-        parts.append(f'<text x="{RAIL + 14}" y="{place[name] + 4.5:g}">{escape(titles.get(name, name))}</text>')
+        parts.append(f'<circle cx="{RAIL}" cy="{place[name]:g}" r="5" {paint("fill", part)}/>')
+        text = escape(titles.get(name, name))
+        parts.append(f'<text x="{RAIL + 14}" y="{place[name] + 4.5:g}" font-size="12.5">{text}</text>')
     label = escape(str(_("Arcs lead from each chapter down to those that build on it. The lists below say the same in words.")))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="course-graph" viewBox="0 0 {WIDTH} {y:g}" role="img" '

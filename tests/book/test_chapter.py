@@ -162,11 +162,11 @@ def test_what_was_read_and_answered_is_remembered_until_it_is_forgotten(course: 
     marked = page.evaluate(MARKS)
     assert [link.rsplit("/", 1)[1] for link in marked] == ["three.html"] * 2, "once on the map, once in the sidebar"
     said = "document.querySelector('.course-progress p').textContent"
-    assert page.evaluate(said) == "You have read 1 of 3 chapters and answered 1 questions."
+    assert page.evaluate(said) == "Chapters read: 1 of 3. Questions answered: 1."
     page.evaluate(f"window.confirm = () => false; {BUTTON}.click()")
-    assert "read 1 of 3" in page.evaluate(said)
+    assert "read: 1 of 3" in page.evaluate(said)
     page.evaluate(f"window.confirm = () => true; {BUTTON}.click()")
-    assert "read 0 of 3" in page.evaluate(said) and page.evaluate(MARKS) == []
+    assert "read: 0 of 3" in page.evaluate(said) and page.evaluate(MARKS) == []
     assert page.evaluate("localStorage.getItem('llmlab-book')") is None
     assert page.errors == [] and page.remote == []
 

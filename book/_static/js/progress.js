@@ -93,7 +93,7 @@
     const show = () => {
       const state = load(), done = links.filter((name) => state.read[name]).length;
       const answered = Object.values(state.quiz).filter((chosen) => chosen && chosen.length).length;
-      said.textContent = _("You have read {done} of {all} chapters and answered {answered} questions.", { done, all: links.length, answered });
+      said.textContent = _("Chapters read: {done} of {all}. Questions answered: {answered}.", { done, all: links.length, answered });
       button.hidden = !done && !answered;
     };
     said.setAttribute("role", "status");
