@@ -126,8 +126,10 @@
     const list = (e) => ({ ...e, hits: e.hits.join(", "), taken: e.taken.join(", ") });
     const told = {
       added: (e) => (e.cached // a token is always left to compute, so something is taken
-        ? _("{name} comes with {count} tokens. {cached} of them are there already (blocks {hits}); for the rest it takes {taken}.", list(e))
-        : _("{name} comes with {count} tokens. Nothing is there yet: it takes {taken} from the front of the free list.", list(e))),
+        ? _("{name} comes with a text of length {count}. {cached} tokens are there already (blocks {hits}); for the rest it takes {taken}.",
+          list(e))
+        : _("{name} comes with a text of length {count}. Nothing is there yet: it takes {taken} from the front of the free list.",
+          list(e))),
       grown: (e) => _("The last block of {name} is full, so it takes block {block}.", e),
       copied: (e) => _("Block {from} has another user, so {name} copies it to block {block} and writes there.", e),
       written: (e) => _("{name} writes into its last block, {block}, which nobody else uses.", e),
@@ -139,7 +141,7 @@
       revived: (e) => _("Block {block} was free and still held its text: it leaves the free list.", e),
     };
     const why = {
-      full: () => _("it needs {need} blocks more, and {left} are free.", refused),
+      full: () => _("blocks needed: {need}, free: {left}.", refused),
       known: () => _("there is a sequence {name} already.", refused),
       unknown: () => _("there is no sequence {name}.", refused),
       empty: () => _("a sequence needs a token.", refused),
@@ -234,7 +236,7 @@
         h("ul", { class: "pool", "aria-label": _("blocks of the pool") }, state.counts.map((_count, block) => card(state, before, block))),
         h("ul", { class: "lists" },
           names.map((one) => h("li", {}, h("span", { class: "what" }, _("table of"), " ", who(one)), chips(state.tables[one]),
-            h("small", {}, _("{count} tokens", { count: state.tokens[one].length })))),
+            h("small", {}, _("length {count}", { count: state.tokens[one].length })))),
           h("li", {}, h("span", { class: "what" }, _("free list")), state.free.length ? chips(state.free) : h("small", {}, _("empty")),
             state.free.length ? h("small", {}, _("front first")) : null)));
       fig.say(words(state, story.blocks));

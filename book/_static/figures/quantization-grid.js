@@ -124,7 +124,7 @@
         ends.map(([v, text]) => svg("text", { class: "tick", x: 24, y: y(v) + 4, "text-anchor": "end" }, text)),
         svg("line", { class: "zero", x1: 30, x2: wide - 6, y1: 100, y2: 100 }),
         used.map((n, i) => [n ? svg("rect", { class: "bar", x: x(least + i) - half, y: y(n), width: 2 * half, height: 100 - y(n) }) : null,
-          i % every ? null : svg("text", { class: "tick", x: x(least + i), y: 118, "text-anchor": "middle" }, least + i)]));
+          (least + i) % every ? null : svg("text", { class: "tick", x: x(least + i), y: 118, "text-anchor": "middle" }, least + i)]));
     }
 
     function draw(state) {

@@ -113,7 +113,7 @@
   /* What the last decision was, in sentences. */
   function words(found, step, name, _) {
     const one = found.states[step - 1];
-    if (!one) return _("{count} tokens are drafted. None is checked yet.", { count: found.drafted.length });
+    if (!one) return _("Drafted tokens: {count}. None is checked yet.", { count: found.drafted.length });
     const [p, q, u, chance] = [one.p, one.q, one.uniform, one.chance].map((x) => three(x || 0));
     const v = { word: visible(name(one.place, one.token)), p, q, u, chance, count: (one.gained || []).length };
     if (!one.from) {
