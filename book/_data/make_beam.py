@@ -50,7 +50,7 @@ def recorded(lm: models.LM, prompt: list[int]) -> dict[str, list[tuple[int, floa
     for row, logits in sorted(watch.rows.items(), key=lambda item: (len(item[0]), item[0])):
         values, tokens = logits.double().log_softmax(-1).sort(descending=True, stable=True)
         best = zip(tokens[: 2 * BEAMS].tolist(), values[: 2 * BEAMS].tolist(), strict=True)
-        found[" ".join(map(str, row[len(prompt):]))] = [(token, round(value, 6)) for token, value in best]
+        found[" ".join(map(str, row[len(prompt) :]))] = [(token, round(value, 6)) for token, value in best]
     return found
 
 

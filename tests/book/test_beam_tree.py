@@ -1,4 +1,4 @@
-"""The beam tree's search in JavaScript against the course's `beam_search`, on a model that replays the recorded tree, and its data."""
+"""The beam tree's search in JavaScript against the course's `beam_search` on a replay of the recorded tree."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def data() -> dict[str, Any]:
 
 
 class Replay:
-    """A model that says of each recorded prefix what was recorded; the rest of the probability is spread over all other tokens.
+    """A model that says of each recorded prefix what was recorded.
 
     `asked` holds the prefixes of each call: the live beams.
     """
@@ -41,13 +41,13 @@ class Replay:
         self.rows, self.asked = rows, []
 
     def __call__(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        prefixes = [" ".join(map(str, row[len(START):])) for row in ids.tolist()]
+        prefixes = [" ".join(map(str, row[len(START) :])) for row in ids.tolist()]
         self.asked.append(prefixes)
         return torch.stack([self.rows[prefix] for prefix in prefixes])
 
 
 def whole_row(known: list[list[float]]) -> torch.Tensor:
-    """Log-probabilities of all tokens, from those that were recorded."""
+    """Log-probabilities of all tokens: those that were recorded, and the rest of the mass spread over all others."""
     left = 1 - sum(math.exp(logp) for _, logp in known)
     row = torch.full((VOCAB,), math.log(left / (VOCAB - len(known))), dtype=torch.float64)
     for token, logp in known:
@@ -57,14 +57,19 @@ def whole_row(known: list[list[float]]) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def search(data: dict[str, Any]) -> Search:
-    """search(prompt, beams, alpha, steps): what `beam_search` returns on the replayed tree, and the prefixes it asked for."""
+    """search(prompt, beams, alpha, steps): what `beam_search` returns on the replay, and the prefixes it asked for."""
     decoding = solved("decoding")
-    rows = {name: {prefix: whole_row(known) for prefix, known in prompt["nodes"].items()} for name, prompt in data["prompts"].items()}
+    rows = {
+        name: {prefix: whole_row(known) for prefix, known in prompt["nodes"].items()}
+        for name, prompt in data["prompts"].items()
+    }
 
     @functools.cache
     def run(prompt: str, beams: int, alpha: float, steps: int) -> tuple[list[tuple[float, list[int]]], list[list[str]]]:
         model = Replay(rows[prompt])
-        found = decoding.beam_search(model, START, beams=beams, max_new_tokens=steps, eos_id=data["eos"], length_penalty=alpha)
+        found = decoding.beam_search(
+            model, START, beams=beams, max_new_tokens=steps, eos_id=data["eos"], length_penalty=alpha
+        )
         return found, model.asked
 
     return run
@@ -72,7 +77,10 @@ def search(data: dict[str, Any]) -> Search:
 
 def run(figure: str | Path, data: dict[str, Any], states: list[State]) -> list[Any]:
     """compute() for each state, each with no more of the data than it needs."""
-    slim = {name: {"eos": data["eos"], "prompts": {name: {"nodes": data["prompts"][name]["nodes"]}}} for name in KNOBS["prompt"]}
+    slim = {
+        name: {"eos": data["eos"], "prompts": {name: {"nodes": data["prompts"][name]["nodes"]}}}
+        for name in KNOBS["prompt"]
+    }
     return call_figure(figure, "compute", [[slim[state["prompt"]], state] for state in states])
 
 
@@ -106,7 +114,9 @@ def differences(found: list[Any], states: list[State], search: Search) -> set[st
         if got["greedy"]["path"] != greedy:
             wrong.add("greedy")
         ended = [{key(one["path"]) for one in ranked if one["fate"] == "finished"} for ranked in got["steps"]]
-        if got["lost"] != when_lost(greedy, [alive | done for alive, done in zip(map(set, longer[1:]), ended, strict=True)]):
+        if got["lost"] != when_lost(
+            greedy, [alive | done for alive, done in zip(map(set, longer[1:]), ended, strict=True)]
+        ):
             wrong.add("lost")
         if any(len(ranked) != 2 * beams for ranked in got["steps"]):
             wrong.add("shown")
@@ -134,7 +144,9 @@ def test_the_figure_searches_as_the_course_does(data: dict[str, Any], search: Se
         ("slice(0, 2 * beams)", "slice(0, 2 * beams - 1)", "shown"),
     ],
 )
-def test_the_comparison_notices_a_mistake(tmp_path: Path, data: dict[str, Any], search: Search, right: str, wrong: str, part: str) -> None:
+def test_the_comparison_notices_a_mistake(
+    tmp_path: Path, data: dict[str, Any], search: Search, right: str, wrong: str, part: str
+) -> None:
     """TypeError: the wrong search asks for a prefix that no search extended, so that nothing was recorded of it."""
     script = planted(tmp_path, "beam-tree", right, wrong)
     states = [state for state in STATES if state["step"] == max(KNOBS["step"])]
@@ -155,10 +167,22 @@ def test_the_recorded_tree_gives_what_the_model_itself_gives(data: dict[str, Any
     for got, state in zip(run("beam-tree", data, states), states, strict=True):
         prompt = lm.encode(data["prompts"][state["prompt"]]["text"])
         with torch.inference_mode():
-            (score, tokens), *_ = decoding.beam_search(lm.next_logits, prompt, beams=state["beams"], max_new_tokens=5, eos_id=lm.eos_id,
-                                                       length_penalty=state["alpha"])
-        assert got["hypotheses"][0]["path"] == tokens and got["hypotheses"][0]["score"] == pytest.approx(score, abs=1e-5)
+            (score, tokens), *_ = decoding.beam_search(
+                lm.next_logits,
+                prompt,
+                beams=state["beams"],
+                max_new_tokens=5,
+                eos_id=lm.eos_id,
+                length_penalty=state["alpha"],
+            )
+        assert got["hypotheses"][0]["path"] == tokens and got["hypotheses"][0]["score"] == pytest.approx(
+            score, abs=1e-5
+        )
 
 
 def test_the_knobs_reach_as_far_as_the_data(data: dict[str, Any]) -> None:
-    assert KNOBS["prompt"] == list(data["prompts"]) and max(KNOBS["beams"]) == data["beams"] and max(KNOBS["step"]) == data["steps"]
+    assert (
+        KNOBS["prompt"] == list(data["prompts"])
+        and max(KNOBS["beams"]) == data["beams"]
+        and max(KNOBS["step"]) == data["steps"]
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,28 +22,45 @@ def settings(count: int, seed: int = 1) -> list[State]:
     return [{name: dice.choice(knob["values"]) for name, knob in SPEC["knobs"].items()} for _ in range(count)]
 
 
+def fits(flops: ModuleType, model: State, free: float, batch: int, context: int, cell: float) -> bool:
+    """Whether the cache of this batch fits into what the weights leave free."""
+    return flops.kv_cache_bytes(model, batch, context, cell) <= free
+
+
 def differences(found: list[dict[str, Any]], states: list[State]) -> list[tuple[State, str]]:
     """Where the figure and the course differ. The largest batch is also tried out: it fits, and one more does not."""
     flops, data, wrong = solved("flops"), read("cost.json"), []
     for got, state in zip(found, states, strict=True):
         model, chip = data["models"][state["model"]], data["accelerators"][state["accelerator"]]
-        model = {**model, "kv_heads": {"published": model["kv_heads"], "all": model["heads"], "one": 1}[state["sharing"]]}
+        model = {
+            **model,
+            "kv_heads": {"published": model["kv_heads"], "all": model["heads"], "one": 1}[state["sharing"]],
+        }
         width, cell = data["weights"][state["weights"]], data["caches"][state["cache"]]
         numbers = sum(flops.parameters(model).values())
-        expected = {"kvHeads": model["kv_heads"], "parameters": numbers, "weightBytes": numbers * width, "memory": chip["memory"],
-                    "perToken": flops.kv_cache_bytes(model, 1, 1, cell), "cacheBytes": flops.kv_cache_bytes(model, state["batch"], state["context"], cell)}
+        expected = {
+            "kvHeads": model["kv_heads"],
+            "parameters": numbers,
+            "weightBytes": numbers * width,
+            "memory": chip["memory"],
+            "perToken": flops.kv_cache_bytes(model, 1, 1, cell),
+            "cacheBytes": flops.kv_cache_bytes(model, state["batch"], state["context"], cell),
+        }
 
-        def fits(batch: int, context: int, cell: float = cell, held: float = numbers * width) -> bool:
-            return held + flops.kv_cache_bytes(model, batch, context, cell) <= chip["memory"]
-
-        expected["fits"] = fits(state["batch"], state["context"])
+        free = chip["memory"] - numbers * width
+        expected["fits"] = fits(flops, model, free, state["batch"], state["context"], cell)
         wrong += [(state, key) for key, value in expected.items() if got[key] != value]
-        for key, batch, context, more in [("largest", got["largest"], state["context"], (1, 0)), ("longest", state["batch"], got["longest"], (0, 1)),
-                                          *(("table", batch, context, (1, 0)) for context, batch in got["table"])]:
-            enough = min(batch, context) == 0 or fits(batch, context)
-            wrong += [(state, key)] * (not enough or fits(batch + more[0], context + more[1]))
+        for key, batch, context, more in [
+            ("largest", got["largest"], state["context"], (1, 0)),
+            ("longest", state["batch"], got["longest"], (0, 1)),
+            *(("table", batch, context, (1, 0)) for context, batch in got["table"]),
+        ]:
+            enough = min(batch, context) == 0 or fits(flops, model, free, batch, context, cell)
+            wrong += [(state, key)] * (not enough or fits(flops, model, free, batch + more[0], context + more[1], cell))
         if width == cell:
-            wrong += [(state, "largest")] * (got["largest"] != flops.largest_batch(model, chip, state["context"], width))
+            wrong += [(state, "largest")] * (
+                got["largest"] != flops.largest_batch(model, chip, state["context"], width)
+            )
     return wrong
 
 
@@ -74,5 +92,10 @@ def test_the_comparison_notices_a_mistake(tmp_path: Path, right: str, wrong: str
 
 def test_the_knobs_offer_what_the_data_has() -> None:
     data = read("cost.json")
-    for name, key in (("model", "models"), ("accelerator", "accelerators"), ("weights", "weights"), ("cache", "caches")):
+    for name, key in (
+        ("model", "models"),
+        ("accelerator", "accelerators"),
+        ("weights", "weights"),
+        ("cache", "caches"),
+    ):
         assert SPEC["knobs"][name]["values"] == list(data[key]), name

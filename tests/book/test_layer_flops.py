@@ -19,30 +19,52 @@ State = dict[str, Any]
 
 def settings(count: int, seed: int = 1) -> list[State]:
     dice = random.Random(seed)
-    return [{name: dice.choice(knob.get("values", [False, True])) for name, knob in SPEC["knobs"].items()} for _ in range(count)]
+    return [
+        {name: dice.choice(knob.get("values", [False, True])) for name, knob in SPEC["knobs"].items()}
+        for _ in range(count)
+    ]
 
 
 def parts(flops: ModuleType, model: dict[str, Any], state: State, length: int) -> dict[str, int]:
     """FLOPs by step of the pass over a text of this length."""
     new = 1 if state["cached"] else length
-    layer = {**flops.attention_flops(model, state["batch"], new, length), "mlp": flops.mlp_flops(model, state["batch"] * new)}
+    layer = {
+        **flops.attention_flops(model, state["batch"], new, length),
+        "mlp": flops.mlp_flops(model, state["batch"] * new),
+    }
     times = model["layers"] if state["whole"] else 1
     head = flops.matmul_flops(state["batch"], model["hidden"], model["vocab"]) if state["whole"] else 0
     return {name: times * count for name, count in layer.items()} | {"lm_head": head}
 
 
 def differences(found: list[dict[str, Any]], states: list[State]) -> list[tuple[State, str]]:
-    """Where the figure and the course differ. Counts are whole numbers: they must be equal while a float can hold them exactly."""
+    """Where the figure and the course differ. Counts must be equal while a float can hold them exactly."""
     flops, data, wrong = solved("flops"), read("cost.json"), []
     for got, state in zip(found, states, strict=True):
         model = data["models"][state["model"]]
-        for where, length, total in [("now", state["length"], got["total"]), *(("bar", one["length"], one["total"]) for one in got["bars"])]:
+        for where, length, total in [
+            ("now", state["length"], got["total"]),
+            *(("bar", one["length"], one["total"]) for one in got["bars"]),
+        ]:
             expected = parts(flops, model, state, length)
-            drawn = got["parts"] if where == "now" else next(one["parts"] for one in got["bars"] if one["length"] == length)
-            wrong += [(state, name) for name, count in expected.items() if drawn[name] != (count if count < 2**53 else pytest.approx(count))]
-            whole = flops.forward_flops(model, state["batch"], 1 if state["cached"] else length, length) if state["whole"] else sum(expected.values())
+            drawn = (
+                got["parts"] if where == "now" else next(one["parts"] for one in got["bars"] if one["length"] == length)
+            )
+            wrong += [
+                (state, name)
+                for name, count in expected.items()
+                if drawn[name] != (count if count < 2**53 else pytest.approx(count))
+            ]
+            whole = (
+                flops.forward_flops(model, state["batch"], 1 if state["cached"] else length, length)
+                if state["whole"]
+                else sum(expected.values())
+            )
             wrong += [(state, "total")] * (total != pytest.approx(whole, rel=1e-12))
-        for at, overtaken in ((got["crossover"] - 1, False), (got["crossover"], True)):  # just before, and just at the crossing
+        for at, overtaken in (
+            (got["crossover"] - 1, False),
+            (got["crossover"], True),
+        ):  # just before, and just at the crossing
             layer = parts(flops, model, {**state, "whole": False}, at)
             square = layer["scores"] + layer["values"]
             wrong += [(state, "crossover")] * ((2 * square >= sum(layer.values())) is not overtaken)
@@ -59,9 +81,14 @@ def test_the_figure_agrees_with_the_course() -> None:
 def test_a_cache_changes_the_cost_of_a_layer_but_no_share() -> None:
     """What the chapter lets readers guess."""
     states, data = [{**state, "whole": False} for state in settings(60, seed=2)], read("cost.json")
-    pair = [call_figure("layer-flops", "compute", [[data, {**state, "cached": cached}] for state in states]) for cached in (False, True)]
+    pair = [
+        call_figure("layer-flops", "compute", [[data, {**state, "cached": cached}] for state in states])
+        for cached in (False, True)
+    ]
     for full, step, state in zip(*pair, states, strict=True):
-        assert full["square"] == pytest.approx(step["square"]) and full["total"] == pytest.approx(step["total"] * state["length"])
+        assert full["square"] == pytest.approx(step["square"]) and full["total"] == pytest.approx(
+            step["total"] * state["length"]
+        )
 
 
 @pytest.mark.parametrize(

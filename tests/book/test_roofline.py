@@ -1,4 +1,4 @@
-"""The arithmetic of the roofline figure against the course's own functions, put together by hand, on settings drawn from its knobs."""
+"""The roofline figure against the course's own functions, put together by hand, on settings drawn from its knobs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def settings(count: int, seed: int = 1, **fixed: Any) -> list[State]:
 
 
 def reference(flops: ModuleType, data: dict[str, Any], state: State) -> dict[str, Any]:
-    """The three pieces of work from the students' functions; the pass as in the chapter, `decode_step` for other widths and lengths.
+    """The three pieces of work from the students' functions; the pass as in the chapter.
 
-    Those functions know one width for everything. So the numbers that are moved are found as FLOPs over intensity at one byte a number,
-    and weights, cache and what flows through the model are weighed on their own.
+    Those functions know one width for everything. So the numbers that are moved are found as FLOPs over intensity at
+    one byte a number, and weights, cache and what flows through the model are weighed on their own.
     """
     model, chip = data["models"][state["model"]], data["accelerators"][state["accelerator"]]
     batch, context = state["batch"], state["context"]
@@ -40,13 +40,26 @@ def reference(flops: ModuleType, data: dict[str, Any], state: State) -> dict[str
 
     steps = flops.attention_flops(model, batch, new, context)
     work = steps["scores"] + steps["values"]
-    moved, cached = work / flops.attention_intensity(model, new, context, 1), flops.kv_cache_bytes(model, batch, context, 1) / layers
+    moved, cached = (
+        work / flops.attention_intensity(model, new, context, 1),
+        flops.kv_cache_bytes(model, batch, context, 1) / layers,
+    )
     attention = flops.roofline(chip, layers * work, layers * (2 * (moved - cached) + cell * cached))
 
-    weight_bytes, cache_bytes = sum(flops.parameters(model).values()) * width, flops.kv_cache_bytes(model, batch, context, cell)
+    weight_bytes, cache_bytes = (
+        sum(flops.parameters(model).values()) * width,
+        flops.kv_cache_bytes(model, batch, context, cell),
+    )
     step = flops.roofline(chip, flops.forward_flops(model, batch, new, context), weight_bytes + cache_bytes)
-    return {"mlp": mlp, "attention": attention, "step": step, "weightBytes": weight_bytes, "cacheBytes": cache_bytes,
-            "perSecond": batch * new / step["seconds"], "fits": weight_bytes + cache_bytes <= chip["memory"]}
+    return {
+        "mlp": mlp,
+        "attention": attention,
+        "step": step,
+        "weightBytes": weight_bytes,
+        "cacheBytes": cache_bytes,
+        "perSecond": batch * new / step["seconds"],
+        "fits": weight_bytes + cache_bytes <= chip["memory"],
+    }
 
 
 def differences(found: list[dict[str, Any]], states: list[State]) -> list[tuple[State, str]]:
@@ -60,7 +73,11 @@ def differences(found: list[dict[str, Any]], states: list[State]) -> list[tuple[
                     wrong.append((state, f"{part} {mine}"))
             if got[part]["bound"] != expected[part]["bound"]:
                 wrong.append((state, f"{part} bound"))
-        wrong += [(state, key) for key in ("weightBytes", "cacheBytes", "perSecond") if got[key] != pytest.approx(expected[key], rel=1e-9)]
+        wrong += [
+            (state, key)
+            for key in ("weightBytes", "cacheBytes", "perSecond")
+            if got[key] != pytest.approx(expected[key], rel=1e-9)
+        ]
         wrong += [(state, "fits")] * (got["fits"] != expected["fits"])
     return wrong
 
@@ -70,7 +87,10 @@ def test_the_figure_agrees_with_the_course() -> None:
     found = call_figure("roofline", "compute", [[data, state] for state in states])
     assert differences(found, states) == []
     for part in ("mlp", "step"):
-        assert {one[part]["bound"] for one in found} == {"compute", "memory"}  # the settings reach both sides of the ridge
+        assert {one[part]["bound"] for one in found} == {
+            "compute",
+            "memory",
+        }  # the settings reach both sides of the ridge
     assert {one["fits"] for one in found} == {True, False}
 
 
@@ -78,9 +98,16 @@ def test_a_decode_step_is_the_students_decode_step() -> None:
     flops, data = solved("flops"), read("cost.json")
     states = settings(100, seed=2, phase="decode", weights="8 bits", cache="8 bits")
     for got, state in zip(call_figure("roofline", "compute", [[data, state] for state in states]), states, strict=True):
-        step = flops.decode_step(data["models"][state["model"]], data["accelerators"][state["accelerator"]],
-                                 state["batch"], state["context"], 1)
-        assert got["step"]["seconds"] == pytest.approx(step["seconds"]) and got["perSecond"] == pytest.approx(step["tokens_per_second"])
+        step = flops.decode_step(
+            data["models"][state["model"]],
+            data["accelerators"][state["accelerator"]],
+            state["batch"],
+            state["context"],
+            1,
+        )
+        assert got["step"]["seconds"] == pytest.approx(step["seconds"]) and got["perSecond"] == pytest.approx(
+            step["tokens_per_second"]
+        )
         assert got["step"]["bytes"] == step["bytes"] and got["step"]["flops"] == step["flops"]
 
 
@@ -105,5 +132,10 @@ def test_the_comparison_notices_a_mistake(tmp_path: Path, right: str, wrong: str
 
 def test_the_knobs_offer_what_the_data_has() -> None:
     data = read("cost.json")
-    for name, key in (("model", "models"), ("accelerator", "accelerators"), ("weights", "weights"), ("cache", "caches")):
+    for name, key in (
+        ("model", "models"),
+        ("accelerator", "accelerators"),
+        ("weights", "weights"),
+        ("cache", "caches"),
+    ):
         assert SPEC["knobs"][name]["values"] == list(data[key]), name

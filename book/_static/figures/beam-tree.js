@@ -37,72 +37,89 @@
   const MARKS = { kept: (x, y) => `M${x - 4} ${y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z`, finished: (x, y) => `M${x - 4} ${y - 4}h8v8h-8z`,
     pruned: (x, y) => `M${x - 3} ${y - 3}l6 6M${x + 3} ${y - 3}l-6 6` };
 
+  const key = (path) => path.join(" ");
+  const leads = (one, path) => path.length >= one.path.length && one.path.every((token, i) => token === path[i]);
+
+  /* Places of the nodes: a row for each leaf, a parent amid its children. */
+  function layout(steps) {
+    const children = {}, places = {};
+    for (const one of steps.flat()) (children[key(one.path.slice(0, -1))] ||= []).push(one);
+    let rows = 0;
+    const place = (at) => {
+      const below = (children[at] || []).map((one) => place(key(one.path)));
+      return (places[at] = below.length ? (below[0] + below[below.length - 1]) / 2 : rows++);
+    };
+    place("");
+    return { places, rows };
+  }
+
   function mount(stage, { data, say, table }) {
-    const { _, h, svg, fmt } = llmlab;
+    const { _, h, svg } = llmlab;
     const fates = { kept: _("kept"), finished: _("finished"), pruned: _("pruned") };
     const word = (token) => (token === data.eos ? _("EOS") : visible(data.tokens[token]));
     const text = (path) => path.map((token) => (token === data.eos ? ` [${_("EOS")}]` : data.tokens[token])).join("").trim();
     const number = (x) => x.toFixed(2).replace("-", "−");
     let last = null, room = 0;
 
-    /* Places of the nodes: a column for each step, a row for each leaf, a parent amid its children. */
-    function layout(steps) {
-      const children = {}, places = {};
-      for (const ranked of steps) for (const one of ranked) (children[one.path.slice(0, -1).join(" ")] ||= []).push(one);
-      let rows = 0;
-      const place = (key) => {
-        const below = (children[key] || []).map((one) => place(one.path.join(" ")));
-        places[key] = below.length ? (below[0] + below[below.length - 1]) / 2 : rows++;
-        return places[key];
-      };
-      place("");
-      return { places, rows };
-    }
-
     function draw(state) {
       last = state; room = stage.clientWidth;
-      const found = compute(data, state), [best] = found.hypotheses, { places, rows } = layout(found.steps);
-      const wide = Math.max(290, Math.min(760, room || 640)), small = wide < 560;
-      const column = (wide - 14) / data.steps, tall = small ? 31 : 20, high = rows * tall + 12;
-      const x = (depth) => (depth ? 14 + (depth - 1) * column + (small ? 8 : column * 0.2) : 6), y = (key) => 6 + (places[key] + 0.5) * tall;
-      const on = (path, one) => one.path.length <= path.length && one.path.every((token, i) => token === path[i]);
-      const picture = svg("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", class: "tree",
-        "aria-label": _("Tree of a beam search: {kept} branches kept or finished, {pruned} pruned", { kept: found.steps.flat().filter((one) => one.fate !== "pruned").length,
-          pruned: found.steps.flat().filter((one) => one.fate === "pruned").length }) });
-      const edges = svg("g", {}), labels = svg("g", {}), ends = { "": x(0) + 4 };
-      for (const one of found.steps.flat()) {
-        const key = one.path.join(" "), parent = one.path.slice(0, -1).join(" "), cx = x(one.path.length), cy = y(key), py = y(parent);
-        const wins = on(best.path, one), kind = `${one.fate}${wins ? " best" : ""}`, shown = word(one.token), sum = number(one.total);
-        const full = small ? shown.replace(/^␣/, "") : shown, name = small && full.length > 6 ? `${full.slice(0, 5)}…` : full;
-        ends[key] = Math.min(cx + 8 + (small ? name.length : name.length + sum.length + 1) * 6.6, cx + column * 0.8 - 6);
-        const from = Math.min(ends[parent], cx - 12), bend = (from + cx - 6) / 2;
-        edges.append(svg("path", { class: `edge ${kind}`, d: `M${from} ${py}C${bend} ${py} ${bend} ${cy} ${cx - 6} ${cy}` }));
-        labels.append(on(found.greedy.path, one) ? svg("circle", { class: "greedy", cx, cy, r: 8 }) : "",
-          svg("path", { class: `node ${kind}`, d: MARKS[one.fate](cx, cy) }),
-          svg("text", { class: kind, x: cx + 11, y: cy + (small ? -2 : 4) }, name, small ? "" : ` ${sum}`,
-            wins && one.path.length === best.path.length && !small ? " ★" : ""),
-          small ? svg("text", { class: `${kind} sum`, x: cx + 11, y: cy + 11 }, sum, wins && one.path.length === best.path.length ? " ★" : "") : "");
-      }
-      picture.append(edges, svg("circle", { class: "root", cx: x(0), cy: y(""), r: 4 }), labels);
-      const mark = (child) => svg("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" }, child);
-      stage.replaceChildren(h("p", { class: "prompt" }, _("The text so far:"), " ", h("code", {}, data.prompts[state.prompt].text)), picture,
-        h("ul", { class: "key" }, ["kept", "finished", "pruned"].map((fate) =>
-          h("li", {}, mark(svg("path", { class: `node ${fate}`, d: MARKS[fate](10, 10) })), fates[fate])),
-        h("li", {}, mark(svg("circle", { class: "greedy", cx: 10, cy: 10, r: 8 })), _("on the greedy path")),
-        h("li", {}, "★ ", _("best, if the search ended here"))));
+      const found = compute(data, state), [best] = found.hypotheses;
+      const prompt = h("p", { class: "prompt" }, _("The text so far:"), " ", h("code", {}, data.prompts[state.prompt].text));
+      stage.replaceChildren(prompt, tree(found, best), legend());
       speak(state, found, best);
-      const now = found.steps[found.steps.length - 1];
-      table([_("text"), _("step"), _("sum"), _("score"), _("fate")], now.map((one) => [one.path.map(word).join("").replace(/␣/g, " ").trim(), String(one.path.length),
-        number(one.total), number(one.total / one.path.length ** state.alpha), fates[one.fate]]));
+      const rows = found.steps[found.steps.length - 1].map((one) => [one.path.map(word).join("").replace(/␣/g, " ").trim(),
+        String(one.path.length), number(one.total), number(one.total / one.path.length ** state.alpha), fates[one.fate]]);
+      table([_("text"), _("step"), _("sum"), _("score"), _("fate")], rows);
+    }
+
+    /* Steps go to the right. Where there is little room, the sum stands below the token. */
+    function tree(found, best) {
+      const { places, rows } = layout(found.steps), wide = Math.max(290, Math.min(760, room || 640)), small = wide < 560;
+      const column = (wide - 14) / data.steps, tall = small ? 31 : 20, indent = small ? 8 : column * 0.2;
+      const x = (depth) => (depth ? 14 + (depth - 1) * column + indent : 6), y = (path) => 6 + (places[key(path)] + 0.5) * tall;
+      const edges = svg("g"), nodes = svg("g"), ends = { "": x(0) + 4 }, all = found.steps.flat();
+      for (const one of all) {
+        const cx = x(one.path.length), cy = y(one.path), parent = one.path.slice(0, -1), py = y(parent);
+        const kind = `${one.fate}${leads(one, best.path) ? " best" : ""}`;
+        const [name, sum] = label(one, key(one.path) === key(best.path), small);
+        const letters = small ? name.length : name.length + sum.length + 1;
+        ends[key(one.path)] = Math.min(cx + 8 + letters * 6.6, cx + column * 0.8 - 6);
+        const from = Math.min(ends[key(parent)], cx - 12), bend = (from + cx - 6) / 2;
+        edges.append(svg("path", { class: `edge ${kind}`, d: `M${from} ${py}C${bend} ${py} ${bend} ${cy} ${cx - 6} ${cy}` }));
+        if (leads(one, found.greedy.path)) nodes.append(svg("circle", { class: "greedy", cx, cy, r: 8 }));
+        nodes.append(svg("path", { class: `node ${kind}`, d: MARKS[one.fate](cx, cy) }));
+        const write = (words, down) => nodes.append(svg("text", { class: kind, x: cx + 11, y: cy + down }, words));
+        if (small) write(name, -2), write(sum, 11);
+        else write(`${name} ${sum}`, 4);
+      }
+      const pruned = all.filter((one) => one.fate === "pruned").length;
+      return svg("svg", { viewBox: `0 0 ${wide} ${rows * tall + 12}`, role: "img", class: "tree", "aria-label":
+        _("Tree of a beam search: {kept} branches kept or finished, {pruned} pruned", { kept: all.length - pruned, pruned }) },
+      edges, svg("circle", { class: "root", cx: x(0), cy: y([]), r: 4 }), nodes);
+    }
+
+    function label(one, wins, small) {
+      const shown = small ? word(one.token).replace(/^␣/, "") : word(one.token);
+      return [small && shown.length > 6 ? `${shown.slice(0, 5)}…` : shown, number(one.total) + (wins ? " ★" : "")];
+    }
+
+    function legend() {
+      const item = (mark, words) => h("li", {}, svg("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" }, mark), words);
+      return h("ul", { class: "key" },
+        Object.keys(fates).map((fate) => item(svg("path", { class: `node ${fate}`, d: MARKS[fate](10, 10) }), fates[fate])),
+        item(svg("circle", { class: "greedy", cx: 10, cy: 10, r: 8 }), _("on the greedy path")),
+        h("li", {}, "★ ", _("best, if the search ended here")));
     }
 
     function speak(state, found, best) {
       const { greedy } = found, same = greedy.path.join(" ") === best.path.join(" ");
-      const values = { t: state.step, beams: state.beams, text: text(best.path), sum: number(best.total), score: number(best.score),
-        greedy: text(greedy.path), less: number(greedy.total), lost: found.lost };
-      const notes = [state.alpha ? _("Step {t}, beam width {beams}: the best text is “{text}”, log-probability {sum}, score {score}.", values)
+      const values = { t: state.step, beams: state.beams, text: text(best.path), sum: number(best.total),
+        score: number(best.score), greedy: text(greedy.path), less: number(greedy.total), lost: found.lost };
+      const notes = [state.alpha
+        ? _("Step {t}, beam width {beams}: the best text is “{text}”, log-probability {sum}, score {score}.", values)
         : _("Step {t}, beam width {beams}: the best text is “{text}”, log-probability {sum}.", values)];
-      notes.push(same ? _("Greedy decoding writes the same.") : _("Greedy decoding writes “{greedy}”, log-probability {less}.", values));
+      notes.push(same ? _("Greedy decoding writes the same.")
+        : _("Greedy decoding writes “{greedy}”, log-probability {less}.", values));
       if (!same && found.lost) notes.push(_("The greedy text was pruned at step {lost}.", values));
       say(notes.join(" "));
     }

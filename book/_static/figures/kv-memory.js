@@ -14,51 +14,65 @@
     const perToken = 2 * model.layers * kvHeads * model.head_dim * data.caches[state.cache];
     const weightBytes = parameters * data.weights[state.weights], cacheBytes = perToken * batch * context, free = memory - weightBytes;
     const largest = (length) => Math.max(0, Math.floor(free / (perToken * length)));
-    return { kvHeads, parameters, perToken, weightBytes, cacheBytes, memory, fits: weightBytes + cacheBytes <= memory,
-      largest: largest(context), longest: Math.max(0, Math.floor(free / (perToken * batch))), table: CONTEXTS.map((c) => [c, largest(c)]) };
+    const longest = Math.max(0, Math.floor(free / (perToken * batch))), fits = weightBytes + cacheBytes <= memory;
+    return { kvHeads, parameters, perToken, weightBytes, cacheBytes, memory, fits, largest: largest(context), longest,
+      table: CONTEXTS.map((c) => [c, largest(c)]) };
   }
 
   function mount(stage, { box, data, say, table }) {
     const { _, h, svg, fmt } = llmlab, GB = (bytes) => `${fmt.si(bytes)}B`, count = (n) => n.toLocaleString("en");
+    const hatch = `${box.id}-hatch`, fills = { cache: `url(#${hatch})` };
+    const part = (name, place) => svg("rect", { class: `part ${name}`, fill: fills[name], ...place });
     let last = null, room = 0;
 
     function draw(state) {
       last = state; room = stage.clientWidth;
-      const found = compute(data, state), model = data.models[state.model], width = data.caches[state.cache];
-      const wide = Math.max(290, Math.min(720, room || 640)), high = 92, left = 8, right = wide - 8;
-      const need = found.weightBytes + found.cacheBytes, most = Math.max(found.memory, need) * 1.02;
-      const x = (bytes) => left + (bytes / most) * (right - left), end = x(found.memory), join = x(found.weightBytes), stop = x(need);
-      const label = _("Memory of one {chip}: {weights} weights, {cache} cache, of {memory}",
-        { chip: state.accelerator, weights: GB(found.weightBytes), cache: GB(found.cacheBytes), memory: GB(found.memory) });
-      const hatch = `${box.id}-hatch`;
-      const bar = (name, from, to, attributes = {}) => svg("rect", { class: `part ${name}`, x: from, y: 32, width: Math.max(0, to - from), height: 44, ...attributes });
-      const picture = svg("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": label },
-        svg("defs", {}, svg("pattern", { id: hatch, width: 8, height: 8, patternUnits: "userSpaceOnUse" },
-          svg("rect", { class: "base", width: 8, height: 8 }), svg("path", { class: "mark", d: "M-2 6l8 -8M0 8l8 -8M4 10l8 -8" }))),
-        bar("free", left, end), bar("weights", left, join), bar("cache", join, stop, { fill: `url(#${hatch})` }),
-        svg("line", { class: "limit", x1: end, x2: end, y1: 24, y2: 84 }),
-        svg("text", { class: "limit", x: end > wide / 2 ? end - 5 : end + 5, y: 20, "text-anchor": end > wide / 2 ? "end" : "start" },
-          _("memory: {memory}", { memory: GB(found.memory) })));
-      const square = (name, attributes = {}) => svg("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" },
-        svg("rect", { class: `part ${name}`, width: 20, height: 20, ...attributes }));
+      const found = compute(data, state), model = data.models[state.model], need = found.weightBytes + found.cacheBytes;
+      const product = [_("{n} layers", { n: model.layers }), _("{n} kv heads", { n: found.kvHeads }),
+        _("{n} numbers", { n: model.head_dim }), _("{n} bytes", { n: data.caches[state.cache] })];
+      const formula = h("p", { class: "formula" },
+        `${_("one token:")} 2 · ${product.join(" · ")} = `, h("strong", {}, fmt.bytes(found.perToken, 4)));
+      const square = (name) => svg("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" }, part(name, { width: 20, height: 20 }));
       const key = h("ul", { class: "key" },
         h("li", {}, square("weights"), _("weights: {x}", { x: GB(found.weightBytes) })),
-        h("li", {}, square("cache", { fill: `url(#${hatch})` }), _("cache: {x}", { x: GB(found.cacheBytes) })),
-        h("li", {}, found.fits ? [square("free"), _("free: {x}", { x: GB(found.memory - need) })] : _("missing: {x}", { x: GB(need - found.memory) })));
-      const formula = h("p", { class: "formula" }, _("one token:"), " ",
-        h("span", {}, "2 · ", _("{n} layers", { n: model.layers }), " · ", _("{n} kv heads", { n: found.kvHeads }), " · ",
-          _("{n} numbers", { n: model.head_dim }), " · ", _("{n} bytes", { n: width })), " = ", h("strong", {}, fmt.bytes(found.perToken, 4)));
-      stage.replaceChildren(formula, picture, key);
-
-      const values = { token: fmt.bytes(found.perToken, 4), cache: GB(found.cacheBytes), batch: state.batch, context: count(state.context),
-        largest: count(found.largest), longest: count(found.longest), chip: state.accelerator, times: fmt.sig(found.cacheBytes / found.weightBytes, 2) };
-      say([_("Each token keeps {token}. A batch of {batch} with {context} tokens each keeps {cache}, {times} times the weights.", values),
-        found.weightBytes > found.memory ? _("The weights alone do not fit into one {chip}.", values)
-          : found.fits ? _("It fits. The largest batch of this context is {largest}, the longest context of this batch {longest}.", values)
-            : _("It does not fit. The largest batch of this context is {largest}, the longest context of this batch {longest}.", values),
-        model.positions && state.context > model.positions ? _("The model was not made for so long a context.") : ""].join(" ").trim());
+        h("li", {}, square("cache"), _("cache: {x}", { x: GB(found.cacheBytes) })),
+        found.fits ? h("li", {}, square("free"), _("free: {x}", { x: GB(found.memory - need) }))
+          : h("li", {}, _("missing: {x}", { x: GB(need - found.memory) })));
+      stage.replaceChildren(formula, bar(state, found, need), key);
+      speak(state, found, model);
       table([_("context"), _("cache of one sequence"), _("largest batch")],
-        found.table.map(([context, batch]) => [String(context), GB(found.perToken * context), String(batch)]));
+        found.table.map(([context, batch]) => [count(context), GB(found.perToken * context), count(batch)]));
+    }
+
+    /* Weights, then cache, in the memory or beyond its end. */
+    function bar(state, found, need) {
+      const wide = Math.max(290, Math.min(720, room || 640)), most = Math.max(found.memory, need) * 1.02;
+      const x = (bytes) => 8 + (bytes / most) * (wide - 16), end = x(found.memory), far = end > wide / 2;
+      const stretch = (name, from, to) => part(name, { x: x(from), y: 32, width: x(to) - x(from), height: 44 });
+      const label = _("Memory of one {chip}: {weights} weights, {cache} cache, of {memory}", { chip: state.accelerator,
+        weights: GB(found.weightBytes), cache: GB(found.cacheBytes), memory: GB(found.memory) });
+      return svg("svg", { viewBox: `0 0 ${wide} 92`, role: "img", "aria-label": label },
+        svg("defs", {}, svg("pattern", { id: hatch, width: 8, height: 8, patternUnits: "userSpaceOnUse" },
+          svg("rect", { class: "base", width: 8, height: 8 }), svg("path", { class: "mark", d: "M-2 6l8 -8M0 8l8 -8M4 10l8 -8" }))),
+        stretch("free", 0, found.memory), stretch("weights", 0, found.weightBytes), stretch("cache", found.weightBytes, need),
+        svg("line", { class: "limit", x1: end, x2: end, y1: 24, y2: 84 }),
+        svg("text", { x: end + (far ? -5 : 5), y: 20, "text-anchor": far ? "end" : "start" },
+          _("memory: {memory}", { memory: GB(found.memory) })));
+    }
+
+    function speak(state, found, model) {
+      const values = { token: fmt.bytes(found.perToken, 4), cache: GB(found.cacheBytes), batch: state.batch,
+        context: count(state.context), largest: count(found.largest), longest: count(found.longest), chip: state.accelerator,
+        times: fmt.sig(found.cacheBytes / found.weightBytes, 2) };
+      const notes = [_("Each token keeps {token}.", values),
+        _("A batch of {batch} with {context} tokens each keeps {cache}, {times} times the weights.", values)];
+      if (found.weightBytes > found.memory) notes.push(_("The weights alone do not fit into one {chip}.", values));
+      else {
+        notes.push(found.fits ? _("It fits.") : _("It does not fit."));
+        notes.push(_("The largest batch of this context is {largest}, the longest context of this batch {longest}.", values));
+      }
+      if (model.positions && state.context > model.positions) notes.push(_("The model was not made for so long a context."));
+      say(notes.join(" "));
     }
     new ResizeObserver(() => { if (last && stage.clientWidth !== room) draw(last); }).observe(stage); // only the width matters
     return draw;

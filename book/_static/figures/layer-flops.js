@@ -29,63 +29,81 @@
   const STACK = [["projections", ["q", "k", "v", "output"]], ["mlp", ["mlp"]], ["lm_head", ["lm_head"]], ["scores", ["scores"]],
     ["values", ["values"]]];
 
+  // The marks that are drawn over a part's colour.
+  const MARKS = { projections: "", mlp: "M2 4h2v1h-2zM6 0h2v1h-2z", lm_head: "M0 4h8M4 0v8", scores: "M-2 6l8 -8M0 8l8 -8M4 10l8 -8",
+    values: "M-2 2l8 8M0 0l8 8M4 -2l8 8" };
+
   function mount(stage, { box, data, say, table }) {
     const { _, h, svg, fmt, scale } = llmlab;
     const names = { projections: _("projections (q, k, v, output)"), mlp: _("MLP"), lm_head: _("lm_head"), scores: _("scores"),
       values: _("values") };
     const sum = (parts, of) => of.reduce((a, name) => a + parts[name], 0);
-    const pattern = (name, ...marks) => svg("pattern", { id: `${box.id}-${name}`, width: 8, height: 8, patternUnits: "userSpaceOnUse" },
-      svg("rect", { width: 8, height: 8, class: `base ${name}` }), marks);
-    const patterns = () => svg("defs", {}, pattern("projections"), pattern("mlp", svg("circle", { class: "mark", cx: 4, cy: 4, r: 1.3 })),
-      pattern("lm_head", svg("path", { class: "mark", d: "M0 4h8M4 0v8" })), pattern("scores", svg("path", { class: "mark", d: "M-2 6l8 -8M0 8l8 -8M4 10l8 -8" })),
-      pattern("values", svg("path", { class: "mark", d: "M-2 2l8 8M0 0l8 8M4 -2l8 8" })));
-    const fill = (name) => ({ fill: `url(#${box.id}-${name})` });
-    const count = (n) => n.toLocaleString("en");
-    const short = (n) => (n >= 1024 ? `${n / 1024}k` : `${n}`);
+    const count = (n) => n.toLocaleString("en"), short = (n) => (n >= 1024 ? `${n / 1024}k` : `${n}`);
+    const filled = (name, place) => svg("rect", { ...place, fill: `url(#${box.id}-${name})` });
+    const patterns = () => svg("defs", {}, Object.entries(MARKS).map(([name, mark]) =>
+      svg("pattern", { id: `${box.id}-${name}`, width: 8, height: 8, patternUnits: "userSpaceOnUse" },
+        svg("rect", { width: 8, height: 8, class: name }), svg("path", { class: "mark", d: mark }))));
     let last = null, room = 0;
 
     function draw(state) {
       last = state; room = stage.clientWidth;
-      const found = compute(data, state), share = state.show === "shares";
-      const wide = Math.max(300, Math.min(720, room || 640)), small = wide < 480, high = small ? 300 : 340;
-      const left = 58, top = 14, foot = high - 44, step = (wide - left - 8) / LENGTHS.length;
+      const found = compute(data, state), wide = Math.max(300, Math.min(720, room || 640));
+      const label = _("FLOPs of a pass of {model} by step, as bars over the length of the text", { model: state.model });
+      const high = wide < 480 ? 300 : 340, root = svg("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": label });
+      root.append(patterns(), ...chart(state, found, wide, high));
+      stage.replaceChildren(root, key(state));
+      speak(state, found);
+      const shown = Object.entries(found.parts).filter(([name]) => name !== "lm_head" || state.whole);
+      table([_("step"), _("FLOPs"), _("share")], [
+        ...shown.map(([name, flops]) => [name === "mlp" ? _("MLP") : name, fmt.si(flops, 4), fmt.percent(flops / found.total, 1)]),
+        [_("all"), fmt.si(found.total, 4), fmt.percent(1)]]);
+    }
+
+    function chart(state, found, wide, high) {
+      const left = 58, top = 14, foot = high - 44, step = (wide - left - 8) / LENGTHS.length, share = state.show === "shares";
       const perToken = (bar) => bar.total / (state.cached ? state.batch : state.batch * bar.length);
-      const y = scale({ domain: [0, share ? 1 : Math.max(...found.bars.map(perToken)) * 1.02], range: [foot, top] });
+      const most = share ? 1 : Math.max(...found.bars.map(perToken)) * 1.02, y = scale({ domain: [0, most], range: [foot, top] });
       const grid = svg("g", { class: "grid" }), plot = svg("g", { class: "plot" });
-      for (const t of y.ticks(4)) grid.append(svg("line", { x1: left, x2: wide - 8, y1: y(t), y2: y(t) }),
-        svg("text", { x: left - 6, y: y(t) + 4, "text-anchor": "end" }, share ? fmt.percent(t) : fmt.si(t)));
+      const write = (text, attributes) => grid.append(svg("text", { "text-anchor": "middle", ...attributes }, text));
+      for (const t of y.ticks(4)) {
+        grid.append(svg("line", { x1: left, x2: wide - 8, y1: y(t), y2: y(t) }));
+        write(share ? fmt.percent(t) : fmt.si(t), { x: left - 6, y: y(t) + 4, "text-anchor": "end" });
+      }
       found.bars.forEach((bar, n) => {
-        const x = left + n * step, chosen = bar.length === state.length;
+        const x = left + n * step, now = bar.length === state.length, height = share ? 1 : perToken(bar);
         let below = 0;
         for (const [name, of] of STACK) {
-          const part = sum(bar.parts, of) / bar.total * (share ? 1 : perToken(bar));
-          plot.append(svg("rect", { ...fill(name), class: "part", x: x + 2, width: step - 4, y: y(below + part), height: Math.max(0, y(below) - y(below + part)) }));
-          below += part;
+          const above = below + (sum(bar.parts, of) / bar.total) * height;
+          plot.append(filled(name, { x: x + 2, width: step - 4, y: y(above), height: Math.max(0, y(below) - y(above)) }));
+          below = above;
         }
-        if (chosen) plot.append(svg("rect", { class: "chosen", x: x + 0.5, width: step - 1, y: y(below) - 2, height: y(0) - y(below) + 4 }));
-        grid.append(svg("text", { class: chosen ? "now" : "", x: x + step / 2, y: foot + 17, "text-anchor": "middle" }, small && n % 2 && !chosen ? "" : short(bar.length)));
+        const frame = { class: "chosen", x: x + 0.5, width: step - 1, y: y(below) - 2, height: foot - y(below) + 4 };
+        if (now) plot.append(svg("rect", frame));
+        if (now || wide >= 480 || n % 2 === 0) write(short(bar.length), { class: now && "now", x: x + step / 2, y: foot + 17 });
       });
-      grid.append(svg("text", { class: "axis", x: (left + wide) / 2, y: high - 6, "text-anchor": "middle" }, _("tokens of the text")),
-        svg("text", { class: "axis", x: -(top + foot) / 2, y: 13, transform: "rotate(-90)", "text-anchor": "middle" },
-          share ? _("share of the FLOPs") : _("FLOPs per token of the pass")));
       const cross = left + (Math.log2(found.crossover / LENGTHS[0]) + 0.5) * step; // the bars stand at powers of 2
       if (cross > left && cross < wide - 8) plot.append(svg("line", { class: "cross", x1: cross, x2: cross, y1: top, y2: foot }));
-      const label = _("FLOPs of a pass of {model} by step, as bars over the length of the text", { model: state.model });
-      const key = h("ul", { class: "key" }, STACK.filter(([name]) => name !== "lm_head" || state.whole).reverse().map(([name]) => h("li", {},
-        svg("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" }, svg("rect", { ...fill(name), class: "part", width: 20, height: 20 })), names[name])),
-        h("li", {}, svg("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" }, svg("line", { class: "cross", x1: 10, x2: 10, y1: 0, y2: 20 })),
-          _("scores and values overtake the rest of the layer")));
-      stage.replaceChildren(svg("svg", { viewBox: `0 0 ${wide} ${high}`, role: "img", "aria-label": label }, patterns(), grid, plot), key);
+      write(_("tokens of the text"), { class: "axis", x: (left + wide) / 2, y: high - 6 });
+      write(share ? _("share of the FLOPs") : _("FLOPs per token of the pass"),
+        { class: "axis", x: -(top + foot) / 2, y: 13, transform: "rotate(-90)" });
+      return [grid, plot];
+    }
 
-      const values = { total: fmt.si(found.total), tokens: count(found.tokens), share: fmt.percent(found.square, 1), cross: count(found.crossover),
-        head: fmt.percent(found.parts.lm_head / found.total, 1) };
-      say([state.cached ? _("With a cache the pass takes {tokens} new tokens and costs {total}FLOP.", values)
-        : _("Without a cache the pass takes all {tokens} tokens and costs {total}FLOP.", values),
-        _("Scores and values are {share} of it; in a layer they overtake the rest at {cross} tokens.", values),
-        state.whole ? _("lm_head is {head}.", values) : ""].join(" ").trim());
-      table([_("step"), _("FLOPs"), _("share")], [...Object.entries(found.parts).filter(([name]) => name !== "lm_head" || state.whole)
-        .map(([name, flops]) => [name === "mlp" ? "MLP" : name, fmt.si(flops, 4), fmt.percent(flops / found.total, 1)]),
-      [_("all"), fmt.si(found.total, 4), fmt.percent(1)]]);
+    function key(state) {
+      const item = (mark, words) => h("li", {}, svg("svg", { viewBox: "0 0 20 20", "aria-hidden": "true" }, mark), words);
+      const shown = STACK.map(([name]) => name).filter((name) => name !== "lm_head" || state.whole).reverse();
+      return h("ul", { class: "key" }, shown.map((name) => item(filled(name, { width: 20, height: 20 }), names[name])),
+        item(svg("line", { class: "cross", x1: 10, x2: 10, y1: 0, y2: 20 }), _("scores and values overtake the rest of the layer")));
+    }
+
+    function speak(state, found) {
+      const values = { total: fmt.si(found.total), tokens: count(found.tokens), share: fmt.percent(found.square, 1),
+        cross: count(found.crossover), head: fmt.percent(found.parts.lm_head / found.total, 1) };
+      const notes = [state.cached ? _("With a cache a pass costs {total}FLOP, for this number of tokens: {tokens}.", values)
+        : _("Without a cache a pass costs {total}FLOP, for this number of tokens: {tokens}.", values)];
+      notes.push(_("Scores and values are {share} of it; in a layer they overtake the rest at {cross} tokens.", values));
+      if (state.whole) notes.push(_("lm_head is {head}.", values));
+      say(notes.join(" "));
     }
     new ResizeObserver(() => { if (last && stage.clientWidth !== room) draw(last); }).observe(stage); // only the width matters
     return draw;
