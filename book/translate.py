@@ -14,11 +14,13 @@ from __future__ import annotations
 import argparse
 import ast
 import io
+import os
 import re
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +47,17 @@ CODE_SPAN = re.compile(r"(?<![}`])`([^`]+)`(?!`)")
 FIELD = re.compile(r"\{\w+\}(?!`)")
 
 
+@contextmanager
+def same_environment() -> Iterator[None]:
+    """The extensions set variables for the chapters' kernels; they are taken back afterwards."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 def sphinx_messages(root: Path, toc: Path) -> dict[str, Catalog]:
     """{page: its messages} of the pages in a table of contents, as Sphinx's gettext builder finds them. Cells do not run.
 
@@ -60,7 +73,7 @@ def sphinx_messages(root: Path, toc: Path) -> dict[str, Catalog]:
         "nb_execution_mode": "off",
     }
     config, _meta = get_final_config(user_yaml=root / "_config.yml", cli_config=overrides, sourcedir=root)
-    with tempfile.TemporaryDirectory() as folder, patch_docutils(), docutils_namespace():
+    with tempfile.TemporaryDirectory() as folder, same_environment(), patch_docutils(), docutils_namespace():
         out = Path(folder) / "gettext" / "pot"
         app = Sphinx(root, None, out, Path(folder) / "doctrees", "gettext", config, status=None, warning=io.StringIO(), freshenv=True)
         app.build(force_all=True)

@@ -36,6 +36,8 @@ GENERATED = ("search", "genindex")
 """Pages that Sphinx makes in every edition."""
 NOT_HERE = "not-translated"
 """Anchor on a start page: the reader came from a page that this edition does not have."""
+CHINESE_EMPHASIS = re.compile(r"<em>(?=[^<]*[\u3400-\u9fff])")
+"""Chinese is emphasised by dots below the characters, not by slanting them; English words in the same text stay italic."""
 ENGLISH_LINK = re.compile(r'<a class="([^"]*\benglish-page\b[^"]*)"')
 
 
@@ -80,6 +82,8 @@ def link(page: str, here: str, there: str, has: bool, start: str) -> str:
     return relative_uri(place(here, page), place(there, page if has else start)) + ("" if has else f"#{NOT_HERE}")
 
 
+_THEME = (N_("Toggle primary sidebar"), N_("Toggle secondary sidebar"), N_("Main"))
+"""What the theme says in English in every language."""
 _EXCUSE = N_("this page is not translated; to the start page")
 
 
@@ -112,6 +116,7 @@ def add_switch(app: Sphinx, page: str, template: str, context: dict[str, Any], d
     if app.config.language == ENGLISH or doctree is None:
         return
     body = ENGLISH_LINK.sub(r'<a hreflang="en" class="\1"', context["body"])
+    body = CHINESE_EMPHASIS.sub('<em class="han">', body)
     if page == app.config.root_doc:
         excuse = escape(_("The page that you came from has not been translated yet. These pages have been."))
         body = f'<p class="not-translated" id="{NOT_HERE}" role="status">{excuse}</p>\n{body}'
@@ -162,6 +167,18 @@ def to_english(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: 
     explicit = node.get("refexplicit") or title in ("", "-")
     made += content if explicit else content.__class__("", title)
     return made
+
+
+def translate_theme(app: Sphinx, error: Exception | None) -> None:
+    """Names of buttons that the theme's templates do not translate."""
+    if error is not None or app.builder.name != "html" or app.config.language == ENGLISH:
+        return
+    named = re.compile(rf'\b(title|aria-label)="({"|".join(_THEME)})"')
+    for page in Path(app.outdir).rglob("*.html"):
+        html = page.read_text(encoding="utf-8")
+        changed = named.sub(lambda match: f'{match[1]}="{escape(_(match[2]))}"', html)
+        if changed != html:
+            page.write_text(changed, encoding="utf-8")
 
 
 class KeepAsItIs(SphinxTransform):
@@ -230,6 +247,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_transform(KeepAsItIs)
     app.connect("doctree-resolved", translate_alt_texts, priority=400)  # alt_text.py looks at 500
     app.connect("missing-reference", to_english)
+    app.connect("build-finished", translate_theme)
     app.connect("builder-inited", teach_search)
     app.connect("builder-inited", keep_outputs_in_one_place, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
