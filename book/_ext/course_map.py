@@ -45,7 +45,7 @@ class CourseMap(_Sections):
         here, course = self.env.docname, self.env.app.course
         for chapter in (c for part in course for c in part.chapters):
             self.env.note_dependency(str(Path(self.env.srcdir) / f"{page(chapter.name)}.md"))
-        rows = [(n, c.name, c.needs) for n, part in enumerate(course, 1) for c in part.chapters]
+        rows = [(n, c.name, c.needs, c.title) for n, part in enumerate(course, 1) for c in part.chapters]
         return [course_graph(rows=rows), *(self.part(n, part, here) for n, part in enumerate(course, 1))]
 
     def part(self, number: int, part: Part, here: str) -> nodes.section:
@@ -107,21 +107,20 @@ def paint(what: str, part: int) -> str:
     return f'{what}="{plain}" style="{what}:var(--fig-{part}, {plain})"'
 
 
-def draw(rows: list[tuple[int, str, list[str]]], titles: dict[str, str]) -> str:
-    """The picture as SVG: a dot and a title for each (part, chapter, what it needs), an arc for each need."""
+def draw(rows: list[tuple[int, str, list[str], str]]) -> str:
+    """The picture as SVG: a dot and a title for each (part, chapter, what it needs, title), an arc for each need."""
     place, y, last = {}, 0.0, 0
-    for part, name, _needs in rows:
+    for part, name, _needs, _title in rows:
         y += ROW + (10 if part != last and last else 0)
         place[name], last = y - ROW / 2, part
     parts = []
-    for part, name, needs in rows:
-        for need in needs:
+    for part, name, needs, _title in rows:
+        for need in filter(place.get, needs):
             path = arc(place[need], place[name])
             parts.append(f'<path d="{path}" fill="none" stroke-width="1.8" {paint("stroke", part)}/>')
-    for part, name, _needs in rows:
+    for part, name, _needs, title in rows:
         parts.append(f'<circle cx="{RAIL}" cy="{place[name]:g}" r="5" {paint("fill", part)}/>')
-        text = escape(titles.get(name, name))
-        parts.append(f'<text x="{RAIL + 14}" y="{place[name] + 4.5:g}" font-size="12.5">{text}</text>')
+        parts.append(f'<text x="{RAIL + 14}" y="{place[name] + 4.5:g}" font-size="12.5">{escape(title)}</text>')
     label = escape(str(_("Arcs lead from each chapter down to those that build on it. The lists below say the same in words.")))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="course-graph" viewBox="0 0 {WIDTH} {y:g}" role="img" '
@@ -131,8 +130,11 @@ def draw(rows: list[tuple[int, str, list[str]]], titles: dict[str, str]) -> str:
 
 def visit_graph(self: Any, node: course_graph) -> None:
     env = self.builder.env
-    titles = {name: env.titles[page(name)].astext() for _part, name, _needs in node["rows"] if page(name) in env.titles}
-    self.body.append(draw(node["rows"], titles))
+    rows = [
+        (part, name, needs, env.titles[page(name)].astext() if page(name) in env.titles else title)  # a translated one, if there is
+        for part, name, needs, title in node["rows"]
+    ]
+    self.body.append(draw(rows))
 
 
 def nothing(self: Any, node: nodes.Node) -> None:

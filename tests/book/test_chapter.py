@@ -66,10 +66,11 @@ def chapter(name: str, about: str, body: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The pages, and what the build warned of."""
     pages = {f"book/{name}.md": chapter(name, *rest) for name, rest in CHAPTERS.items()}
     scripts = {f"_static/{name}": (STATIC / name).read_text(encoding="utf-8") for name in ("js/progress.js", "css/quiz.css")}
-    out, said = build(
+    return build(
         tmp_path_factory.mktemp("course"),
         {"conf.py": CONF, "index.md": INDEX, "_toc.yml": TOC, "_templates/layout.html": LAYOUT, **pages, **scripts},
         ["quiz", "chapter", "course_map"],
@@ -79,8 +80,20 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
         html_css_files=["css/quiz.css"],
         html_js_files=["js/progress.js"],
     )
-    assert said == ""
-    return out
+
+
+@pytest.fixture(scope="module")
+def course(built: tuple[Path, str]) -> Path:
+    return built[0]
+
+
+def test_a_chapter_without_its_shape_is_a_warning_and_so_fails_the_build(built: tuple[Path, str]) -> None:
+    said = built[1].splitlines()
+    assert all("WARNING: the chapter's shape: " in line for line in said), "and nothing else went wrong"
+    for name in CHAPTERS:
+        about = [line for line in said if f"book/{name}.md" in line]
+        assert any("shape: summary: there is no section" in line for line in about), name
+        assert any("shape: predict: say **Predict.**" in line for line in about), name
 
 
 def soup(course: Path, name: str) -> BeautifulSoup:
