@@ -107,7 +107,7 @@ def test_every_call_of_every_story_has_its_words(figure: Any) -> None:
         calls = set()
         for step in range(len(states["states"]) + 1):
             assert "blocks are in use" in one.set(f"story={story},step={step}")
-            calls.add(one.page.evaluate("document.querySelector('.fig .row code').textContent"))
+            calls.add(one.page.evaluate("document.querySelector('.fig .tools code').textContent"))
         assert len(calls) == len(states["states"]) + 1
         assert one.value("step") == str(len(states["states"]))
 

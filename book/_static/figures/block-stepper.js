@@ -188,10 +188,10 @@
       button(_("fork"), () => act("fork", name.value, newName())), button(_("free"), () => act("free", name.value))];
     const adding = button(_("add"), () => act("add", newName(), (text.value.match(/\d+/g) || []).map((one) => +one % 100).slice(0, 40)));
     const panel = h("div", { class: "view" });
-    stage.append(h("div", { class: "row" }, back, next, call), panel,
+    stage.append(h("div", { class: "tools" }, back, next, call), panel,
       h("fieldset", {}, h("legend", {}, _("Go on with calls of your own")),
-        h("div", { class: "row" }, h("span", {}, _("Sequence")), name, needing),
-        h("div", { class: "row" }, h("span", {}, _("New sequence with the tokens")), text, adding)));
+        h("div", { class: "tools" }, h("span", {}, _("Sequence")), name, needing),
+        h("div", { class: "tools" }, h("span", {}, _("New sequence with the tokens")), text, adding)));
 
     const who = (one) => h("b", { class: `who who-${one.charCodeAt(0) % 8}` }, one);
     const change = (state, before, block) => {

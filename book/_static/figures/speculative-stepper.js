@@ -143,7 +143,7 @@
     const back = button(_("Back"), () => go(-1)), next = button(_("Next"), () => go(1));
     const more = button(_("Ten times as many drafts"), () => fig.set({ draws: values[values.indexOf(now.draws) + 1] }));
     const pass = h("div", {}), sample = h("div", {});
-    stage.append(h("div", { class: "row" }, back, next), pass, h("div", { class: "row" }, more), sample);
+    stage.append(h("div", { class: "tools" }, back, next), pass, h("div", { class: "tools" }, more), sample);
 
     const bar = (x, kind) => h("td", {}, x === undefined ? ""
       : [h("i", { class: kind, style: `width:${(100 * x).toFixed(1)}%` }), h("span", {}, three(x))]);
