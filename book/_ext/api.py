@@ -74,12 +74,12 @@ def code_of(source: str, name: str) -> str:
     return "\n".join(kept)
 
 
-def both(name: str, scaffold: str, solution: str) -> list[str]:
-    """reStructuredText of two tabs: a function or class in the scaffold, and in the solution."""
+def both(scaffold: str, solution: str) -> list[str]:
+    """reStructuredText of two tabs, a function or class in the scaffold and in the solution."""
     made = ["", ".. tab-set::", ""]
-    for title, source in ((_("Scaffold"), scaffold), (_("Solution"), solution)):
+    for title, code in ((_("Scaffold"), scaffold), (_("Solution"), solution)):
         made += [f"{INDENT}.. tab-item:: {title}", "", f"{INDENT * 2}.. code-block:: python", ""]
-        made += [INDENT * 3 + line for line in code_of(source, name).splitlines()] + [""]
+        made += [INDENT * 3 + line for line in code.splitlines()] + [""]
     return made
 
 
@@ -109,9 +109,10 @@ def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
         return
     lines += task_terms(module, rest)
     if app.config.llmlab_edition == "instructor":
-        scaffold, solution = sources(Path(app.srcdir), module)
-        app.env.note_dependency(str(solution))
-        lines += both(rest, scaffold.read_text(encoding="utf-8"), solution.read_text(encoding="utf-8"))
+        files = sources(Path(app.srcdir), module)
+        app.env.note_dependency(str(files[1]))
+        scaffold, solution = (code_of(file.read_text(encoding="utf-8"), rest) for file in files)
+        lines += both(scaffold, solution) if scaffold != solution else []
 
 
 def sources(root: Path, module: str) -> tuple[Path, Path]:

@@ -1,7 +1,7 @@
 """A plain docstring as reStructuredText that shows the same words.
 
 Our docstrings (docs/architecture.md, CONTRIBUTING.md) are plain text: paragraphs; examples that begin with >>>; lists whose
-items begin with "- "; indented code; `names` between single backticks; and a paragraph that says what goes in and comes out:
+items begin with "- "; indented code; `names` between single backticks, *stressed* words between stars; and a paragraph that says what goes in and comes out:
 
     logits: (..., V) float; k: int >= 1. Returns (..., V), same dtype. Raises ValueError, naming k, below 1.
     Source: Fan et al. 2018, section 5.4.
@@ -12,11 +12,12 @@ nothing is added but the term "Arguments"; tests/book holds every docstring agai
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Collection, Iterator
 
 INDENT = "   "
-QUOTED = re.compile(r"(``.+?``|`[^`]+`)", re.S)
+QUOTED = re.compile(r"(``.+?``|`[^`]+`|(?<![\w*])\*[A-Za-z][\w -]*\*(?![\w*]))", re.S)
 NAME = re.compile(r"[A-Za-z_][\w.]*")
 SPECIAL = re.compile(r"([\\*_|`])")
 TERMS = {"Returns": "Returns", "Raises": "Raises", "Source:": "Source", "Sources:": "Sources", "Source": "Source"}
@@ -26,14 +27,16 @@ Chunk = tuple[str, list[str]]
 
 
 def inline(text: str) -> str:
-    """Text with its quoted names, everything else escaped.
+    """Text with its quoted names and *stressed* words, everything else escaped.
 
-    >>> print(inline("2*n_k, see `top_k` and `a * b`"))
-    2\\*n\\_k, see :py:obj:`top_k` and ``a * b``
+    >>> print(inline("2*n_k, a *block*, see `top_k` and `a * b`"))
+    2\\*n\\_k, a *block*, see :py:obj:`top_k` and ``a * b``
     """
     made = []
     for piece in QUOTED.split(text):
-        if QUOTED.fullmatch(piece):
+        if QUOTED.fullmatch(piece) and piece.startswith("*"):
+            made.append(piece)
+        elif QUOTED.fullmatch(piece):
             name = " ".join(piece.strip("`").split())
             made.append(f":py:obj:`{name}`" if NAME.fullmatch(name) else f"``{name}``")
         else:
@@ -44,7 +47,7 @@ def inline(text: str) -> str:
 def apart(pieces: list[str]) -> Iterator[str]:
     """Marked pieces need a border of space or punctuation; an escaped blank is one that nobody sees."""
     for before, piece, after in zip(["", *pieces], pieces, [*pieces[1:], ""], strict=False):
-        marked = piece.startswith((":py:obj:`", "``"))
+        marked = piece.startswith((":py:obj:`", "``", "*"))
         left = "\\ " if marked and before and (before[-1].isalnum() or before[-1] in "=/.") else ""
         right = "\\ " if marked and after and after[0].isalnum() else ""
         yield left + piece + right
@@ -79,6 +82,19 @@ def _item(line: str) -> bool:
 
 def _kind(block: list[str]) -> str:
     return "example" if _example(block) else "list" if _item(block[0]) else "code" if block[0].startswith("  ") else "text"
+
+
+def language(code: str) -> str:
+    """The language of indented lines: Python if they are that, else plain text.
+
+    >>> language("f(1)"), language("layers, hidden    L layers of width D")
+    ('python', 'text')
+    """
+    try:
+        ast.parse(code)
+    except SyntaxError:
+        return "text"
+    return "python"
 
 
 def arguments(text: str, parameters: Collection[str]) -> bool:
@@ -148,7 +164,8 @@ def as_rst(lines: Collection[str], parameters: Collection[str] = ()) -> list[str
             made += [*(line[edge:] for line in block), ""]
         elif kind == "code":
             edge = min(len(line) - len(line.lstrip()) for line in block)
-            made += ["::", "", *(INDENT + line[edge:] for line in block), ""]
+            code = [line[edge:] for line in block]
+            made += [f".. code-block:: {language(chr(10).join(code))}", "", *(INDENT + line for line in code), ""]
         elif kind == "list":
             items = re.split(r"\n(?=[-*] )", "\n".join(block))
             made += [*("- " + inline(" ".join(item[2:].split())) for item in items), ""]

@@ -277,7 +277,7 @@ def depart_claim(self: Any, node: claim) -> None:
 
 
 def visit_evidence(self: Any, node: evidence) -> None:
-    shown = " open" if self.builder.name in ("epub", "singlehtml") else ""
+    shown = ' open="open"' if self.builder.name in ("epub", "singlehtml") else ""
     self.body.append(f'<details class="ledger-evidence"{shown}><summary>{html.escape(node["summary"])}</summary>\n')
 
 

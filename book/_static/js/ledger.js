@@ -48,7 +48,7 @@
 
   /** Set the controls from the address. */
   function recall() {
-    const claim = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const claim = document.getElementById(location.hash.slice(1));
     const query = new URLSearchParams(claim ? "" : location.hash.slice(1));
     if (!claim && location.hash && !names.some((name) => query.has(name))) return; // an address of something else
     if (!claim || claim.closest("[hidden]")) for (const name of names) form.elements[name].value = query.get(name) || "";
