@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import cli_pages
@@ -24,18 +25,23 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 
 # ---- commands
 
+@cache
 def terminal(*command: str) -> str:
-    """What the installed program prints in a terminal of 80 columns, in a process of its own."""
+    """What the installed program prints in a terminal of 80 columns, in a process of its own, trimmed."""
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run([sys.executable, "-m", "llmlab", *command, "--help"], env=environment, capture_output=True, text=True,
                           encoding="utf-8", check=True)
-    return done.stdout
+    return trimmed(done.stdout)
+
+
+def trimmed(text: str) -> str:
+    """A text without spaces at the ends of its lines, and without empty lines around it."""
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
 
 
 def texts(page: str) -> list[str]:
-    """The help texts of a page, without the spaces at the ends of their lines."""
-    found = BeautifulSoup(page, "html.parser").select(".help pre")
-    return ["\n".join(line.rstrip() for line in pre.get_text().strip("\n").splitlines()) for pre in found]
+    """The help texts of a page."""
+    return [trimmed(pre.get_text()) for pre in BeautifulSoup(page, "html.parser").select(".help pre")]
 
 
 def missing(page: str, panels: dict[str, list[str]]) -> list[str]:
@@ -55,10 +61,9 @@ def test_the_page_has_every_command_that_the_program_has(commands: str) -> None:
     assert set(cli_pages.panels()) == {"For students", "For instructors"}, "a new panel needs a section on the page"
 
 
-@pytest.mark.parametrize("command", [(), ("check",), ("export-as",)])
+@pytest.mark.parametrize("command", [(), ("export-as",)])
 def test_a_help_text_is_what_the_program_prints(commands: str, command: tuple[str, ...]) -> None:
-    said = "\n".join(line.rstrip() for line in terminal(*command).strip("\n").splitlines())
-    assert said in texts(commands)
+    assert terminal(*command) in texts(commands)
 
 
 def test_a_command_that_is_not_on_the_page_is_noticed(commands: str, monkeypatch: pytest.MonkeyPatch) -> None:
