@@ -11,6 +11,7 @@ changes them. What the reader has read is not known here: book/_static/js/progre
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from sphinx.util import logging
 from llmlab._finder import LABS
 
 log = logging.getLogger(__name__)
+SHORT = re.compile(r"[:：]")
+"""What stands before it in a part's caption is the part's number."""
 
 
 def page(chapter: str) -> str:
@@ -140,7 +143,7 @@ def neighbours(app: Sphinx, name: str, template: str, context: dict[str, Any], d
             continue
         for other, caption in part_of.items():
             if caption != part_of[name] and app.builder.get_relative_uri(name, other) == link["link"]:
-                context[title] = f"{_(caption)} · {link['title']}"
+                context[title] = f"{SHORT.split(str(_(caption)))[0]} · {link['title']}"
 
 
 def load(app: Sphinx) -> None:

@@ -11,6 +11,7 @@ has become untrue is made again by running this.
 
 from __future__ import annotations
 
+import argparse
 import base64
 import io
 import os
@@ -31,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 from tools.book.browser import Page, browser  # noqa: E402  (the folder above must be on the path first)
 
-COLUMNS, COLOURS, SCALE = 92, 96, 1.5
+COLUMNS, COLOURS = 92, 96
 MISTAKE = "top_p_drops_crossing_token"
 TERMINAL = (
     "<meta charset=utf-8><style>body{{margin:0;padding:14px 18px;display:inline-block;background:#fff}}"
@@ -79,14 +80,25 @@ def check(folder: Path) -> str:
     return "$ llmlab check decoding\n" + shown.replace(f"{work}/", "my-labs/")
 
 
-def picture(page: Page, name: str, selector: str, height: int | None = None) -> None:
-    """Write what the first element of `selector` shows, at most `height` of it, with few colours so that it is small."""
+def picture(page: Page, name: str, selector: str, height: int | None = None, scale: float = 1.5) -> None:
+    """Write what the first element of `selector` shows, at most `height` of it."""
+    page.evaluate("new Promise((done) => setTimeout(done, 500))")  # figures draw in the next frames
     box = page.evaluate(
         f"(() => {{ const r = document.querySelector({selector!r}).getBoundingClientRect();"
         "return {x: r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height}; })()"
     )
-    clip = {**box, "height": min(box["height"], height or box["height"]), "scale": SCALE}
-    data = page.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)["data"]
+    clip = {**box, "height": min(box["height"], height or box["height"]), "scale": scale}
+    save(name, page.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)["data"])
+
+
+def window(page: Page, name: str) -> None:
+    """Write what the window shows."""
+    page.evaluate("new Promise((done) => setTimeout(done, 500))")
+    save(name, page.call("Page.captureScreenshot", format="png")["data"])
+
+
+def save(name: str, data: str) -> None:
+    """Write a picture with few colours, so that it is small."""
     image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
     file = HERE / f"{name}.png"
     image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(file, optimize=True)
@@ -94,20 +106,25 @@ def picture(page: Page, name: str, selector: str, height: int | None = None) -> 
 
 
 def main() -> int:
-    html, overview = ROOT / "_build" / "html", ROOT / "assignments" / "overview" / "lab1.html"
-    if missing := [str(p.relative_to(ROOT)) for p in (html / "index.html", overview) if not p.is_file()]:
+    options = argparse.ArgumentParser(description="Make the pictures of README.md.")
+    options.add_argument("--html", type=Path, default=ROOT / "_build" / "html", help="the built book")
+    options.add_argument("--overview", type=Path, default=ROOT / "assignments" / "overview" / "lab1.html", help="the page about a class")
+    given = options.parse_args()
+    html, overview = given.html.resolve(), given.overview.resolve()
+    if missing := [str(path) for path in (html / "index.html", overview) if not path.is_file()]:
         print(f"{' and '.join(missing)} not found; run `make course` first, then `llmlab overview lab1`", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as scratch, browser() as page:
-        page.open(html / "book" / "part1" / "sampling.html", width=1100)
-        page.evaluate("document.querySelector('.fig-set')?.click()")
-        picture(page, "book", ".fig", 620)
+        page.open(html / "book" / "part1" / "sampling.html", width=1200, height=760)
+        page.evaluate("document.querySelector('.fig-set').click()")
+        page.evaluate("scrollBy(0, document.querySelector('.fig').getBoundingClientRect().top - 210)")
+        window(page, "book")
         page.open(html / "book" / "map.html", width=1100)
-        picture(page, "map", "svg.course-graph")
+        picture(page, "map", "svg.course-graph", scale=1)
         shown = Path(scratch) / "check.html"
         shown.write_text(as_html(check(Path(scratch))), encoding="utf-8")
         page.open(shown, width=1000)
-        picture(page, "check", "body", 560)
+        picture(page, "check", "body")
         page.open(overview, width=1000)
         picture(page, "class", "body", 700)
     return 0
