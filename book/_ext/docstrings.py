@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 INDENT = "   "
 QUOTED = re.compile(r"(``.+?``|`[^`]+`|(?<![\w*])\*[A-Za-z][\w -]*\*(?![\w*]))", re.S)
@@ -125,6 +125,20 @@ def terms(text: str, parameters: Collection[str]) -> list[tuple[str, str]]:
     return made
 
 
+def parted(found: Iterable[Chunk], parameters: Collection[str]) -> Iterator[Chunk]:
+    """The chunks, with a text cut where one of its lines begins to say what goes in and comes out.
+
+    >>> [block for _, block in parted([("text", ["A sum of two.", "x, y: numbers.", "Raises nothing."])], {"x", "y"})]
+    [['A sum of two.'], ['x, y: numbers.', 'Raises nothing.']]
+    """
+    for kind, block in found:
+        cut = next((i for i in range(1, len(block)) if kind == "text" and block[i - 1].rstrip().endswith(".")
+                    and terms(block[i], parameters)), len(block))
+        yield kind, block[:cut]
+        if block[cut:]:
+            yield kind, block[cut:]
+
+
 def named(text: str, parameters: Collection[str]) -> str:
     """Arguments with their names as code.
 
@@ -146,7 +160,7 @@ def as_rst(lines: Collection[str], parameters: Collection[str] = ()) -> list[str
     """The docstring as reStructuredText; `parameters`: names of the function's arguments."""
     made: list[str] = []
     open_terms = False
-    for kind, block in chunks(lines):
+    for kind, block in parted(chunks(lines), parameters):
         text = " ".join(line.strip() for line in block)
         found = terms(text, parameters) if kind == "text" else []
         if found:
