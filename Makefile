@@ -15,7 +15,7 @@ export TOKENIZERS_PARALLELISM = false
 export PYTHONUTF8 = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env course book release class test scaffolds student results models freeze clean
+.PHONY: help env course book formats release class test scaffolds student results models freeze clean
 
 help:            ## This list
 	@echo "The course in two commands: make course, make test. All of them:"
@@ -30,8 +30,11 @@ course: env      ## The book, the released labs, and a sample class graded by nb
 test: env        ## The whole pytest suite (PYTEST_ARGS="tests/checks -x" for a part)
 	@OMP_NUM_THREADS=1 $(IN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-book: env        ## Only the book, into _build/html
+book: env        ## Only the book, into _build/html (python book/build.py --help has more)
 	@$(IN) tools/steps.py book
+
+formats: env     ## The book as EPUB and PDF too, linked at the foot of its pages (needs Chromium)
+	@$(IN) tools/steps.py formats
 
 release: env     ## Only what students receive for each lab
 	@$(IN) tools/steps.py release

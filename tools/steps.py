@@ -38,6 +38,11 @@ class Step:
 STEPS = {
     "scaffolds": Step("what students fill in, from solutions/", ("-m", "llmlab.grading.scaffold")),
     "book": Step("the book", ("book/build.py",), (("the book", "_build/html/index.html"),)),
+    "formats": Step(
+        "the book as EPUB and PDF",
+        ("book/build.py", "--format", "all"),
+        (("the EPUB", "_build/html/downloads/llmlab.epub"), ("the PDF", "_build/html/downloads/llmlab.pdf")),
+    ),
     "release": Step(
         "the release of every lab",
         ("-m", "llmlab", "release"),

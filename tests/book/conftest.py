@@ -6,7 +6,6 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from filelock import FileLock
 from rich.console import Console
 
+from tests.book import mini
 from tools.book import browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,14 +63,7 @@ def mini_book(tmp_path: Path, builder: ModuleType) -> MiniBook:
     build(**options) -> (exit status, printed text)."""
 
     def make(files: dict[str, str]) -> tuple[Path, Build]:
-        for name in ("_config.yml", "book/references.bib", "book/_data/matplotlibrc"):
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / name)
-        for name in ("book/_ext", "book/_static", "book/_vendor"):
-            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name, text in files.items():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_text(text, encoding="utf-8")
+        mini.make(tmp_path, files)
 
         def build(**options: Any) -> tuple[int, str]:
             text = io.StringIO()

@@ -3,14 +3,15 @@ others link to."""
 
 from __future__ import annotations
 
-import urllib.parse
-from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from llmlab.checks import answers, registry
+from tests.book import planted
+from tools.book import spelling, tree
+from tools.book.tree import Reader
 
 SECTIONS = {
     "book/part1/start.html": ["sec-start"],
@@ -35,86 +36,36 @@ for _one in (*registry.tasks(), *answers.QUESTIONS):
     SECTIONS.setdefault(f"book/{_page}", []).append(_anchor)
 
 
-class Reader(HTMLParser):
-    """Collects the anchors, the references and the pictures of one page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.ids: set[str] = set()
-        self.references: list[str] = []
-        self.pictures: list[tuple[str, str | None]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        a = dict(attrs)
-        self.ids.update(v for k, v in attrs if k in ("id", "name") and v)
-        self.references += [a[k] for k in ("href", "src", "data") if a.get(k)]
-        if tag == "img" and a.get("role") != "presentation":
-            self.pictures.append((a.get("src") or "", a.get("alt")))
-
-
-def read_tree(root: Path) -> dict[Path, Reader]:
-    """All pages below `root`, Sphinx's static files left out."""
-    return {
-        path: Reader(path.read_text(encoding="utf-8"))
-        for path in sorted(root.resolve().rglob("*.html"))
-        if "_static" not in path.relative_to(root.resolve()).parts
-    }
-
-
-def broken_references(pages: dict[Path, Reader]) -> list[str]:
-    """Internal links to a file or an anchor that is not there."""
-    found = []
-    for path, page in pages.items():
-        for reference in page.references:
-            parts = urllib.parse.urlsplit(reference)
-            if parts.scheme or parts.netloc:
-                continue
-            target = (path.parent / urllib.parse.unquote(parts.path)).resolve() if parts.path else path
-            if not target.is_file():
-                found.append(f"{path.name}: no file {reference}")
-            elif (
-                parts.fragment
-                and target in pages
-                and urllib.parse.unquote(parts.fragment) not in pages[target].ids
-            ):
-                found.append(f"{path.name}: no anchor {reference}")
-    return sorted(set(found))
-
-
-def mute_pictures(pages: dict[Path, Reader]) -> list[str]:
-    """Pictures whose alt text is missing, or is Sphinx's stand-in, the file name."""
-    return [
-        f"{path.name}: {src} has alt={alt!r}"
-        for path, page in pages.items()
-        for src, alt in page.pictures
-        if alt is None or alt.startswith("_images/") or (alt and len(alt.split()) < 2)
-    ]
-
-
 @pytest.fixture(scope="module")
 def pages(html: Path) -> dict[Path, Reader]:
-    return read_tree(html)
+    return tree.read(html)
 
 
 def test_links_and_anchors_lead_somewhere(pages: dict[Path, Reader]) -> None:
     assert sum(len(page.references) for page in pages.values()) > 200
-    assert broken_references(pages) == []
+    assert tree.broken_references(pages) == []
 
 
 def test_pictures_say_what_they_show(pages: dict[Path, Reader]) -> None:
-    assert mute_pictures(pages) == []
+    assert tree.mute_pictures(pages) == []
 
 
-def test_the_checkers_notice_defects(tmp_path: Path) -> None:
-    (tmp_path / "a.html").write_text(
-        '<p id="here">x</p><a href="#here">1</a><a href="#there">2</a><a href="b.html">3</a><a href="https://x.org">4</a>'
-        '<img src="p.png" alt="_images/0a1b.png"><img src="p.png" alt="A rising line"><img src="p.png">'
-    )
-    (tmp_path / "p.png").write_bytes(b"")
-    pages = read_tree(tmp_path)
-    assert broken_references(pages) == ["a.html: no anchor #there", "a.html: no file b.html"]
-    assert mute_pictures(pages) == ["a.html: p.png has alt='_images/0a1b.png'", "a.html: p.png has alt=None"]
+def test_no_page_is_heavy(pages: dict[Path, Reader], html: Path) -> None:
+    assert tree.too_heavy(html, pages) == []
+
+
+def test_words_are_spelt_right() -> None:
+    assert spelling.misspelt([spelling.ROOT / place for place in spelling.PLACES]) == []
+
+
+@pytest.mark.parametrize("plant", planted.TREE, ids=lambda plant: plant.fault.replace(" ", "-"))
+def test_a_planted_fault_is_found(tmp_path: Path, plant: planted.Plant) -> None:
+    assert plant.says in planted.tree_says(tmp_path, plant)
+
+
+def test_a_good_tree_passes(tmp_path: Path) -> None:
+    good = planted.Plant("links", "none", '<a href="#here">1</a><a href="https://x.org">2</a><img src="p.png" alt="A rising line">', "")
+    assert planted.tree_says(tmp_path, good) == ""
 
 
 def test_no_page_fetches_anything_from_elsewhere(html: Path, offline: ModuleType) -> None:

@@ -1,7 +1,7 @@
-"""What `python book/build.py` is made of: variants of the book, what is out of date, running chapters ahead, Sphinx, EPUB and PDF.
+"""What `python book/build.py` is made of: what is out of date, running chapters ahead, Sphinx, EPUB and PDF.
 
-Importing it keeps jsonschema from loading rfc3987_syntax, which compiles 38 grammars (2.5 s) for a format of addresses that no
-schema here uses; jsonschema does without it where it is not installed.
+Importing it keeps jsonschema from loading rfc3987_syntax, which compiles 38 grammars (2.5 s) for a format of
+addresses that no schema here uses; jsonschema does without it where it is not installed.
 """
 
 import sys

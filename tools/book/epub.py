@@ -36,8 +36,8 @@ def formulas(page: BeautifulSoup) -> list[tuple[Tag, str, bool]]:
     """The formulas of a page: the tag that holds one, its TeX, and whether it stands alone."""
     found = []
     for tag in page.select("span.math, div.math"):
-        text = "".join(child for child in tag.strings if not child.parent or "eqno" not in child.parent.get("class", []))
-        if match := DELIMITED.match(text.partition("\\]")[0] + "\\]" if "\\[" in text else text):
+        text = "".join(tag.find_all(string=True, recursive=False))  # without the number of an equation
+        if match := DELIMITED.match(text):
             found.append((tag, match[2].strip(), match[1] == "["))
     return found
 
@@ -114,7 +114,7 @@ def list_contents(folder: Path, with_math: set[str]) -> None:
 
 
 def pack(folder: Path, out: Path) -> None:
-    """Zip the files that the package file lists, the type first and uncompressed, with no dates: the same bytes again."""
+    """Zip what the package file lists, the type first and uncompressed, without dates: the same bytes each time."""
     manifest = ElementTree.parse(folder / "content.opf").find("opf:manifest", NAMESPACES)
     assert manifest is not None
     listed = sorted({item.get("href", "") for item in manifest})

@@ -2,9 +2,9 @@
 
     python -m tools.book.execute ROOT CACHE JOBS PAGE...      (started by `ahead`, in a process of its own)
 
-Sphinx runs a chapter when it reads it, one after the other. Here the same cells run in the same kernels with the same
-settings before that, JOBS at a time, and go into the same jupyter-cache. A chapter that fails is not kept: Sphinx runs it
-again when it reads it, and tells what is wrong.
+Sphinx runs a chapter when it reads it, one after the other. Here the same cells run in the same kernels with the
+same settings before that, JOBS at a time, and go into the same jupyter-cache. A chapter that fails is not kept: Sphinx
+runs it again when it reads it, and tells what is wrong.
 
 jupyter-cache compares the text of the cells only. What the cells run on is compared here: a chapter's outputs are
 forgotten when the package, the models, the data or one of the lab modules that the chapter names changed.
@@ -16,6 +16,7 @@ import hashlib
 import os
 import re
 import sys
+import threading
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -40,7 +41,8 @@ CELL = re.compile(r"^(?:```|:::)\{code-cell\}", re.M)
 
 def key(root: Path, text: str, common: str) -> str:
     """What the outputs of a chapter depend on: the common code, and the lab modules whose names are in its text."""
-    named = [f"solutions/{path.name}" for path in (root / "solutions").glob("*.py") if re.search(rf"\b{path.stem}\b", text)]
+    modules = (root / "solutions").glob("*.py")
+    named = [f"solutions/{path.name}" for path in modules if re.search(rf"\b{path.stem}\b", text)]
     return hashlib.sha256(f"{common}\0{state.fingerprint(root, named)}".encode()).hexdigest()
 
 
@@ -96,6 +98,17 @@ def run(root: str, page: str, timeout: float) -> tuple[Any, float, bool]:
     return notebook, done.time, done.err is None
 
 
+def leave_with(parent: int) -> None:
+    """End this worker when its parent is gone: it would wait for work for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main(root: Path, folder: Path, jobs: int, pages: list[str], stale: set[str]) -> None:
     """Run what is not in the cache; print what Sphinx would print."""
     import yaml
@@ -121,7 +134,7 @@ def main(root: Path, folder: Path, jobs: int, pages: list[str], stale: set[str])
         if page in stale:
             cache.remove_cache(found.pk)
             due.append(page)
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=leave_with, initargs=(os.getpid(),)) as pool:
         running: dict[Future, str] = {pool.submit(run, str(root), page, timeout): page for page in due}
         for page in due[:jobs]:
             print(f"{page}: Executing notebook", flush=True)
@@ -135,7 +148,6 @@ def main(root: Path, folder: Path, jobs: int, pages: list[str], stale: set[str])
 
 
 if __name__ == "__main__":
-    began = time.monotonic()
     here, place, number, *names = sys.argv[1:]
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     changed = {name.removeprefix("!") for name in names if name.startswith("!")}

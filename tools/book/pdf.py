@@ -7,7 +7,11 @@ writes bookmarks from the headings and page numbers at the foot. The look on pap
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
+from typing import Any
+
+from pypdf import PdfReader
 
 from tools.book import browser, downloads
 from tools.book.variant import Variant
@@ -29,8 +33,8 @@ class CannotPrint(RuntimeError):
     """The page cannot become a PDF; the text says why."""
 
 
-def print_page(page: Path, out: Path) -> None:
-    """Print a file with formulas, bookmarks and page numbers. CannotPrint names what the page lacks."""
+def print_page(page: Path, out: Path) -> list[str]:
+    """Print a file with formulas, bookmarks and page numbers; its chapters. CannotPrint names what the page lacks."""
     if browser.executable() is None:
         raise CannotPrint("a PDF is printed by Chromium: install it (Debian and Ubuntu: apt-get install chromium)")
     with browser.browser(timeout=240) as tab:
@@ -39,6 +43,10 @@ def print_page(page: Path, out: Path) -> None:
         tab.evaluate("Promise.all([...document.images].map((i) => i.decode().catch(() => 0))).then(() => true)")
         if tab.remote or tab.errors:
             raise CannotPrint(f"{page.name} asked for {tab.remote} and reported {tab.errors}")
+        unset = "[...document.querySelectorAll('span.math, div.math')].filter((e) => !e.querySelector('mjx-container'))"
+        if left := tab.evaluate(f"{unset}.map((e) => e.textContent)"):
+            raise CannotPrint(f"formulas of {page.name} are not set: {left[:3]}")
+        chapters = tab.evaluate("[...document.querySelectorAll('article h1')].map((h) => h.innerText)")
         printed = tab.call(
             "Page.printToPDF",
             **PAPER,
@@ -57,7 +65,35 @@ def print_page(page: Path, out: Path) -> None:
                 part = tab.call("IO.read", handle=printed["stream"], size=1 << 20)
                 file.write(base64.b64decode(part["data"]) if part.get("base64Encoded") else part["data"].encode())
                 if part["eof"]:
-                    break
+                    return list(chapters)
+
+
+def words(text: str) -> str:
+    """Letters and digits of a heading, as they compare: a PDF has its own spaces, and link signs go.
+
+    >>> words("1. Top-p (nucleus)  #")
+    '1toppnucleus'
+    """
+    return re.sub(r"[\W_]+", "", text).lower()
+
+
+def bookmarks(entries: list[Any]) -> list[str]:
+    """The titles of a PDF's outline, those below others too."""
+    return [one for entry in entries for one in (bookmarks(entry) if isinstance(entry, list) else [str(entry.title)])]
+
+
+def problems(path: Path, chapters: list[str]) -> list[str]:
+    """What a printed book lacks: pages, text that can be found, a bookmark for each chapter."""
+    reader = PdfReader(path)
+    found = [] if len(reader.pages) >= max(1, len(chapters)) else [f"{len(reader.pages)} pages for {len(chapters)} chapters"]
+    text = "\n".join(page.extract_text() for page in reader.pages)
+    marked, whole = {words(title) for title in bookmarks(reader.outline)}, words(text)
+    for chapter in chapters:
+        if words(chapter) not in marked:
+            found.append(f"no bookmark for {chapter!r}")
+        if words(chapter) not in whole:
+            found.append(f"the text of {chapter!r} cannot be found")
+    return found
 
 
 def finish(variant: Variant, folder: Path) -> Path:
@@ -65,5 +101,7 @@ def finish(variant: Variant, folder: Path) -> Path:
     pages = [page for page in folder.rglob("*.html") if "_static" not in page.parts and page.name != "index.html"]
     (whole,) = sorted(pages, key=lambda page: page.stat().st_size)[-1:] or [folder / "index.html"]
     out = downloads.folder(variant) / downloads.FORMATS["PDF"]
-    print_page(whole, out)
+    if found := problems(out, print_page(whole, out)):
+        out.unlink()
+        raise CannotPrint("the PDF has faults:\n" + "\n".join(found[:20]))
     return out

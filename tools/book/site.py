@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from filelock import FileLock
 from rich.console import Console
+from rich.markup import escape
 
 from tools.book import downloads, execute, progress, state
 from tools.book.variant import LANGUAGES, Variant
@@ -142,7 +143,11 @@ def build_alone(variant: Variant, console: Console, target: str, jobs: int) -> i
     else:
         from tools.book import epub, pdf
 
-        made = epub.finish(variant, out) if target == "epub" else pdf.finish(variant, out)
+        try:
+            made = epub.finish(variant, out) if target == "epub" else pdf.finish(variant, out)
+        except (epub.BrokenBook, pdf.CannotPrint) as problem:
+            console.print(f"[red]The {target.upper()} was not made:[/]", escape(str(problem)), soft_wrap=True)
+            return 1
         downloads.link(variant)
     state.save(record, {**states, variant.name: {**current, "written": written, "ok": True}})
     took = time.monotonic() - start

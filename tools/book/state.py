@@ -36,7 +36,7 @@ WRITTEN = ("book/_static/**/*", "book/_vendor/**/*", "book/_figures/*")
 DOCUMENTED = ("llmlab/**/*.py", "solutions/*.py")
 """What the pages of the reference are made of: a change reads those again."""
 REFERENCE = "book/reference"
-SAID = re.compile(r"^(?:(?P<file>\S+?\.md)(?::\d+)?: )?(?:\x1b\[\d+m)*(?:WARNING|ERROR|CRITICAL)\b", re.M)
+SAID = re.compile(r"^(?:(?P<file>\S+?\.md)(?::\d*)?: )?(?:\x1b\[\d+m)*(?:WARNING|ERROR|CRITICAL)\b", re.M)
 
 
 def fingerprint(root: Path, patterns: Iterable[str]) -> str:

@@ -35,7 +35,8 @@ def forever(
         places = [root / place for place in PLACES if (root / place).exists()]
         changes = watchfiles.watch(*places, raise_interrupt=True)
     for batch in changes:
-        saved = sorted({str(Path(path).relative_to(root)) for _, path in batch if is_source(str(Path(path).relative_to(root)))})
+        names = {Path(path).relative_to(root).as_posix() for _, path in batch}
+        saved = sorted(filter(is_source, names))
         if not saved:
             continue
         console.print(f"[bold]{', '.join(saved[:3])}{' and more' if len(saved) > 3 else ''}[/] changed")
