@@ -312,7 +312,8 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(json.dumps({key: value for key, value in bench.values.items() if key.startswith(("ratio", "differ"))},
                                  indent=1))
         record.RESULTS = options.results
-        given = " ".join(sys.argv[1:] if arguments is None else arguments).replace(str(options.otter_python), "PATH")
+        given = " ".join(sys.argv[1:] if arguments is None else arguments)
+        given = given.replace(str(options.otter_python), "PATH") if options.otter_python else given
         told = {"options": given} if given else {}
         told["complete"] = bench.values["complete"]
         if set(parts) & {"turns", "cli"}:
