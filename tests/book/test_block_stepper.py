@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,13 @@ def random_cases() -> list[tuple[Setting, list[list[Any]]]]:
     ]
 
 
+@functools.cache
+def expected() -> list[list[dict[str, Any]]]:
+    """What the course's manager says in each of the random cases."""
+    module = solved("paged_cache")
+    return [expected_states(module, *case) for case in random_cases()]
+
+
 def expected_states(module: Any, setting: Setting, calls: list[list[Any]]) -> list[dict[str, Any]]:
     """What the course's manager says after each call: value or kind of refusal, and everything that can be seen."""
     manager = module.BlockManager(module.BlockAllocator(setting["blocks"]), setting["size"], setting["caching"])
@@ -83,13 +91,13 @@ def seen(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_javascript_agrees_with_the_block_manager() -> None:
-    cases, module = random_cases(), solved("paged_cache")
+    cases = random_cases()
     found = call_figure("block-stepper", "compute", cases)
     happened: set[str] = set()
-    for (setting, calls), (start, *states) in zip(cases, found, strict=True):
+    for (setting, calls), (start, *states), wanted in zip(cases, found, expected(), strict=True):
         assert start["free"] == list(range(setting["blocks"])) and not start["tables"]
-        for call, got, expected in zip(calls, states, expected_states(module, setting, calls), strict=True):
-            assert seen(got) == expected, (setting, call)
+        for call, got, want in zip(calls, states, wanted, strict=True):
+            assert seen(got) == want, (setting, call)
             for name, table in got["tables"].items():  # every token lies where the table says
                 size, tokens = setting["size"], got["tokens"][name]
                 held = [got["slots"][table[i // size]][i % size] for i in range(len(tokens))]
@@ -105,12 +113,26 @@ def test_javascript_tells_the_recorded_stories() -> None:
     data = read("blocks.json")
     cases = [(story, [state["call"] for state in story["states"]]) for story in data.values()]
     for story, states in zip(data.values(), call_figure("block-stepper", "compute", cases), strict=True):
-        for got, expected in zip(states[1:], story["states"], strict=True):
-            for key in set(expected) - {"event"}:
-                assert got[key] == expected[key], (story["title"], expected["call"], key)
+        for got, want in zip(states[1:], story["states"], strict=True):
+            for key in set(want) - {"event"}:
+                assert got[key] == want[key], (story["title"], want["call"], key)
             kinds = {event["kind"] for event in got["events"]}
             for kind, words in (("evicted", "is evicted"), ("copied", "copies it"), ("grown", "is full"), ("freed", "finished")):
-                assert (kind in kinds) == (words in expected["event"]), expected["call"]
+                assert (kind in kinds) == (words in want["event"]), want["call"]
+
+
+def test_the_chapters_say_what_the_figure_shows() -> None:
+    """Who copies in the story of the forks; the hit that is refused at the end of the story of eviction."""
+    data = read("blocks.json")
+    calls = {name: [state["call"] for state in story["states"]] for name, story in data.items()}
+    fork, evict = call_figure("block-stepper", "compute", [
+        (data["fork"], calls["fork"]), (data["evict"], [*calls["evict"], ["add", "g", [21, 22, 23]]])])  # fmt: skip
+    assert [bool(state["value"]) for state in fork[4:7]] == [True, True, False]
+    assert evict[4]["free"] and all(count == 0 for count in evict[4]["counts"]) and len(evict[4]["cached"]) == 2
+    assert {event["kind"] for event in evict[5]["events"]} >= {"revived"} and "evicted" in {e["kind"] for e in evict[7]["events"]}
+    end, asked = evict[10], evict[11]
+    assert all(end["counts"]) and end["tables"]["f"][0] in end["cached"]
+    assert asked["refused"] == {"refused": "full", "need": 1, "left": 0} and asked["counts"] == end["counts"]
 
 
 @pytest.mark.parametrize(
@@ -131,11 +153,9 @@ def test_javascript_tells_the_recorded_stories() -> None:
 def test_the_comparison_notices_a_wrong_manager(tmp_path: Path, right: str, wrong: str, why: str) -> None:
     """Negative control: with one mistake planted, some state must differ from the course's manager."""
     script = planted(tmp_path, "block-stepper", right, wrong)
-    module, cases = solved("paged_cache"), random_cases()[:80]
-    expected = [expected_states(module, *case) for case in cases]
-    found = call_figure(script, "compute", cases)
+    found = call_figure(script, "compute", random_cases()[:60])
     assert any(
         seen(got) != want
-        for states, wanted in zip(found, expected, strict=True)
+        for states, wanted in zip(found, expected()[:60], strict=True)
         for got, want in zip(states[1:], wanted, strict=True)
     ), why

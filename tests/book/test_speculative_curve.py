@@ -13,7 +13,7 @@ from tests.book.node import call_figure, planted
 
 GRID = [
     {"alpha": alpha / 20, "cost": cost, "verify": verify}
-    for alpha, cost, verify in itertools.product(range(21), (0, 0.05, 0.1, 0.3, 1), (0, 0.02, 0.25, 1))
+    for alpha, cost, verify in itertools.product(range(21), (0, 0.05, 0.1, 0.3, 1), (0, 0.02, 0.25))
 ]
 
 
@@ -39,7 +39,7 @@ def mistakes(script: str | Path, grid: list[dict[str, float]]) -> list[str]:
 
 
 def test_javascript_agrees_with_the_course() -> None:
-    assert len(GRID) >= 400
+    assert len(GRID) >= 300
     assert not mistakes("speculative-curve", GRID)
 
 
@@ -48,6 +48,16 @@ def test_javascript_agrees_with_the_reference() -> None:
     for want, got in zip(curves, call_figure("speculative-curve", "compute", [[one] for one in curves]), strict=True):
         for point, other in zip(got["points"], want["points"], strict=True):
             assert point == pytest.approx(other)
+
+
+def test_the_chapter_says_what_the_figure_shows() -> None:
+    """The best gamma of each button; with checking at 0.25 less than a third of the gain is left; never twice as fast at half a pass."""
+    states = [(0.8, 0.02, 0), (0.8, 0.5, 0), (0.3, 0.1, 0), (0.8, 0.1, 0), (0.8, 0.1, 0.25), (1, 0.5, 0)]
+    found = call_figure("speculative-curve", "compute", [[dict(zip(("alpha", "cost", "verify"), one, strict=True))] for one in states])
+    best = [one["points"][one["best"]]["speedup"] for one in found]
+    assert [one["best"] for one in found[:3]] == [11, 2, 1]
+    assert best[4] - 1 < (best[3] - 1) / 3
+    assert best[5] < 2 and found[5]["points"][0]["speedup"] == 1
 
 
 @pytest.mark.parametrize(
@@ -61,4 +71,4 @@ def test_javascript_agrees_with_the_reference() -> None:
     ],
 )  # fmt: skip
 def test_the_comparison_notices_a_wrong_figure(tmp_path: Path, right: str, wrong: str, why: str) -> None:
-    assert mistakes(planted(tmp_path, "speculative-curve", right, wrong), GRID), why
+    assert mistakes(planted(tmp_path, "speculative-curve", right, wrong), GRID[::4]), why
