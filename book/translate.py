@@ -1,188 +1,44 @@
-"""Keeps the translations of the book: takes the strings out of it, brings the catalogues up to date, and reports what is missing.
+"""Keeps the translations of the book: brings the catalogues up to date, and reports what is missing.
 
     python book/translate.py update     # after the English text changed, or to begin a page
     ... translate in book/_locale/zh_CN/LC_MESSAGES/*.po ...
     python book/translate.py check      # what is untranslated, fuzzy or inconsistent; exit status 1 if anything is
 
-A language is a folder book/_locale/<code> whose toc.yml lists its pages (docs/translating.md). Strings come from those pages, through
-Sphinx's gettext builder, and, into the catalogue `llmlab`, from all extensions, scripts and figure declarations, and from the checks
-and plots that those pages show. It runs no cell and does not build the pages; `python book/build.py` does.
+A language is a folder book/_locale/<code> whose toc.yml lists its pages (docs/translating.md). Strings come from those
+pages and, into the catalogue `llmlab`, from all extensions, scripts and figure declarations, and from the checks and
+plots that those pages show. It runs no cell and does not build the pages; `python book/build.py` does.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import io
-import os
 import re
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "book" / "_ext"))
-DOMAIN, LOCALES = "llmlab", "book/_locale"
-TEMPLATES = {"parse_template_string": True}
-"""Strings to translate also stand inside `${...}` of a script."""
-MARKS = ("_", "N_")
-"""Functions whose first argument is a string to translate, in Python and in scripts."""
-CELL = re.compile(r"^```\{code-cell\}[^\n]*\n---\n(.*?)^---\n", re.M | re.S)
-TASK = re.compile(r"^```\{task\} *(\S+)", re.M)
-ROLE = re.compile(r"\{(num|ref|eq|doc|numref|cite:\w+)\}`(?:[^`<]*<([^`>]*)>|([^`]*))`")
-BUTTON = re.compile(r"\{figset\}`[^`<]*<([^`>]*)>`")
-FORMULA = re.compile(r"\$[^$]+\$")
-CODE_SPAN = re.compile(r"(?<![}`])`([^`]+)`(?!`)")
-FIELD = re.compile(r"\{\w+\}(?!`)")
+sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "book" / "_ext")) if path not in sys.path]
 
+from tools.book.strings import (  # noqa: E402  (the folders above must be on the path first)
+    BUTTON,
+    CODE_SPAN,
+    FIELD,
+    FORMULA,
+    LOCALES,
+    ROLE,
+    extract,
+)
 
-@contextmanager
-def same_environment() -> Iterator[None]:
-    """The extensions set variables for the chapters' kernels; they are taken back afterwards."""
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def sphinx_messages(root: Path, toc: Path) -> dict[str, Catalog]:
-    """{page: its messages} of the pages in a table of contents, as Sphinx's gettext builder finds them. Cells do not run.
-
-    Its warnings are not shown: pages that are not translated are missing here, and a build reports the others."""
-    from jupyter_book.config import get_final_config
-    from sphinx.application import Sphinx
-    from sphinx.util.docutils import docutils_namespace, patch_docutils
-
-    overrides = {
-        "latex_individualpages": False,
-        "external_toc_path": str(toc),
-        "external_toc_exclude_missing": True,
-        "nb_execution_mode": "off",
-    }
-    config, _meta = get_final_config(user_yaml=root / "_config.yml", cli_config=overrides, sourcedir=root)
-    with tempfile.TemporaryDirectory() as folder, same_environment(), patch_docutils(), docutils_namespace():
-        out = Path(folder) / "gettext" / "pot"
-        app = Sphinx(root, None, out, Path(folder) / "doctrees", "gettext", config, status=None, warning=io.StringIO(), freshenv=True)
-        app.build(force_all=True)
-        pages, there = sorted(app.env.found_docs), captions(toc)
-        found = {page: template(page) for page in pages}
-        for page in pages:
-            pot = out / f"{page}.pot"
-            if pot.is_file():
-                with pot.open("rb") as file:
-                    for message in read_po(file):
-                        if message.id and not neutral(str(message.id)) and message.id not in there:
-                            lines = sorted({line for _name, line in message.locations})
-                            found[page].add(message.id, locations=[(f"{page}.md", line) for line in lines])
-    return found
-
-
-def neutral(text: str) -> bool:
-    """Whether a string is the same in every language: measured numbers, formulas, code and digits alone.
-
-    >>> neutral("{num}`sampling.repeat_t08:.0%` at $T = 0.8$"), neutral("{num}`a.x` of $T$"), neutral("{num}`a.x`"), neutral("1.41")
-    (False, False, True, True)
-    """
-    return not re.search(r"[^\W\d_]", CODE_SPAN.sub("", FORMULA.sub("", ROLE.sub("", text))))
-
-
-def captions(toc: Path) -> set[str]:
-    """The captions in a table of contents of an edition: they are in its language already."""
-    return {part.get("caption", "") for part in yaml.safe_load(toc.read_text(encoding="utf-8")).get("parts", ())}
-
-
-def template(name: str) -> Catalog:
-    """An empty catalogue with the project's header."""
-    comment = f"# {name}: strings of the llmlab book. Keep them with `python book/translate.py` (docs/translating.md)."
-    return Catalog(domain=name, project="llmlab", version="1", header_comment=comment, copyright_holder="The llmlab authors",
-                   msgid_bugs_address="", last_translator="The llmlab authors", language_team="")
-
-
-def python_strings(text: str) -> Iterator[tuple[int, str]]:
-    """(line, string) of what a module passes to `_` as a literal. (Babel's own reader also takes the key in `_(spec["title"])`.)
-
-    >>> list(python_strings('a = _("one " "two")\\n_(spec["title"])'))
-    [(1, 'one two')]
-    """
-    for node in ast.walk(ast.parse(text)):
-        match node:
-            case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(value)), *_rest]) if name in MARKS:
-                yield node.lineno, value
-
-
-def script_strings(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, string) of what a script passes to `_`, also as `llmlab._`."""
-    for line, message, _comments, _context in extract_from_file("javascript", path, keywords=dict.fromkeys(MARKS), options=TEMPLATES):
-        yield line, str(message)
-
-
-def figure_strings(path: Path) -> Iterator[str]:
-    """What a reader sees of a figure's declaration: title, fallback, and the knobs' labels and names of values."""
-    spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-    yield from (spec["title"], spec["fallback"])
-    for knob in (spec.get("knobs") or {}).values():
-        yield knob["label"]
-        yield from map(str, (knob.get("names") or {}).values())
-
-
-def page_strings(text: str) -> Iterator[str]:
-    """What a page shows that Sphinx does not see in its source: alt texts and captions of plots, and its tasks.
-
-    >>> list(page_strings("```{code-cell} python\\n---\\nmystnb:\\n  image:\\n    alt: A line rises.\\n---\\nplot()\\n```\\n"))
-    ['A line rises.']
-    """
-    for options in CELL.findall(text):
-        shown = (yaml.safe_load(options) or {}).get("mystnb") or {}
-        yield from filter(None, ((shown.get("image") or {}).get("alt"), (shown.get("figure") or {}).get("caption")))
-    tasks = TASK.findall(text)
-    if tasks:
-        from llmlab.checks import registry
-
-        for name in tasks:
-            task = registry.tasks(name)[0]
-            yield from (task.title, *task.groups)
-
-
-def own_messages(root: Path, pages: list[str]) -> Catalog:
-    """The messages of the domain `llmlab`."""
-    found = template(DOMAIN)
-    for path in sorted((root / "book/_ext").glob("*.py")):
-        for line, message in sorted(python_strings(path.read_text(encoding="utf-8"))):
-            found.add(message, locations=[(path.relative_to(root).as_posix(), line)])
-    for path in sorted((root / "book/_static").rglob("*.js")):
-        for line, message in script_strings(path):
-            found.add(message, locations=[(path.relative_to(root).as_posix(), line)])
-    for path in sorted((root / "book/_figures").glob("*.yml")):
-        for message in figure_strings(path):
-            found.add(message, locations=[(path.relative_to(root).as_posix(), 1)])
-    for page in pages:
-        source = root / f"{page}.md"
-        for message in page_strings(source.read_text(encoding="utf-8")):
-            found.add(message, locations=[(f"{page}.md", 1)])
-    return found
-
-
-def extract(root: Path, code: str) -> dict[str, Catalog]:
-    """{domain: messages} of everything that the edition `code` shows: one domain per page, and `llmlab`."""
-    toc = root / LOCALES / code / "toc.yml"
-    if not toc.is_file():
-        known = ", ".join(sorted(p.parent.name for p in (root / LOCALES).glob("*/toc.yml"))) or "none"
-        raise SystemExit(f"There is no {toc.relative_to(root)}. Write one with the pages to translate. Languages there are: {known}.")
-    found = sphinx_messages(root, toc)
-    return {**found, DOMAIN: own_messages(root, sorted(found))}
+DATES = (b'"POT-Creation', b'"PO-Revision')
+"""Lines of a .po file that would change at every run."""
 
 
 def catalogue(root: Path, code: str, domain: str) -> Path:
@@ -202,11 +58,11 @@ def render(catalog: Catalog) -> bytes:
     """The text of a .po file: places by file alone, so that it changes only when strings do."""
     out = io.BytesIO()
     write_po(out, catalog, width=120, include_lineno=False, ignore_obsolete=True)
-    return b"\n".join(line for line in out.getvalue().split(b"\n") if not line.startswith((b'"POT-Creation', b'"PO-Revision'))) + b""
+    return b"\n".join(line for line in out.getvalue().split(b"\n") if not line.startswith(DATES))
 
 
 def update(root: Path, code: str, console: Console) -> None:
-    """Bring every catalogue of a language up to date: new strings enter empty, changed ones fuzzy with the old translation."""
+    """Bring every catalogue of a language up to date: new strings enter empty, changed ones fuzzy with the old text."""
     wanted = extract(root, code)
     for domain, messages in wanted.items():
         path = catalogue(root, code, domain)
@@ -221,18 +77,23 @@ def update(root: Path, code: str, console: Console) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text)
         empty, fuzzy = (sum(1 for m in now if m.id and test(m)) for test in (lambda m: not m.string, lambda m: m.fuzzy))
-        console.print(f"{path.relative_to(root)}: {len(messages)} strings, {empty} to translate, {fuzzy} fuzzy", highlight=False)
+        console.print(
+            f"{path.relative_to(root)}: {len(messages)} strings, {empty} to translate, {fuzzy} fuzzy", highlight=False
+        )
     for path in sorted((root / LOCALES / code / "LC_MESSAGES").rglob("*.po")):
         domain = path.relative_to(root / LOCALES / code / "LC_MESSAGES").with_suffix("").as_posix()
         if domain not in wanted and domain != "sphinx":
-            console.print(f"{path.relative_to(root)}: no page of toc.yml has this name; remove it if it was dropped", highlight=False)
+            console.print(
+                f"{path.relative_to(root)}: no page of toc.yml has this name; remove it if it was dropped",
+                highlight=False,
+            )
 
 
 def placeholders(text: str) -> tuple[Counter[str], set[str]]:
-    """What a translation must keep: roles with their targets, buttons' states and {fields}, as often; formulas and code, at all.
+    """What a translation must keep: (as often: roles with targets, buttons' states, {fields}; at all: formulas, code).
 
-    >>> placeholders("At {num}`a.x:.2f` of $T$, see {ref}`row 1 <l-1>` and `top_p`")
-    (Counter({'num a.x:.2f': 1, 'ref l-1': 1}), {'$T$', 'top_p'})
+    >>> placeholders("At {num}`a.x:.2f` of $T$, see {ref}`row 1 <l-1>`")
+    (Counter({'num a.x:.2f': 1, 'ref l-1': 1}), {'$T$'})
     """
     often = Counter(f"{role} {target or alone}" for role, target, alone in ROLE.findall(text))
     often.update(re.sub(r"\s+", "", state) for state in BUTTON.findall(text))
@@ -264,7 +125,9 @@ class Report:
         name, line = message.locations[0] if message.locations else (self.domain, 0)
         text = re.sub(r"\s+", " ", str(message.id))
         self.counts[kind] += 1
-        self.problems.append(f"{name}:{line}: {kind}{f' ({why})' if why else ''}: {text[:90]}{'…' if len(text) > 90 else ''}")
+        self.problems.append(
+            f"{name}:{line}: {kind}{f' ({why})' if why else ''}: {text[:90]}{'…' if len(text) > 90 else ''}"
+        )
 
 
 def compare(domain: str, wanted: Catalog, there: Catalog | None) -> Report:
@@ -285,7 +148,10 @@ def compare(domain: str, wanted: Catalog, there: Catalog | None) -> Report:
 
 def check(root: Path, code: str) -> list[Report]:
     """A report for every domain of a language."""
-    return [compare(domain, messages, read(catalogue(root, code, domain), code)) for domain, messages in extract(root, code).items()]
+    return [
+        compare(domain, messages, read(catalogue(root, code, domain), code))
+        for domain, messages in extract(root, code).items()
+    ]
 
 
 def show(reports: list[Report], code: str, console: Console) -> int:
@@ -299,15 +165,25 @@ def show(reports: list[Report], code: str, console: Console) -> int:
     for line in problems:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if problems:
-        console.print(f"{len(problems)} strings to look at in {LOCALES}/{code}. New or changed ones: run `python book/translate.py update` first.")
+        console.print(
+            f"{len(problems)} strings to look at in {LOCALES}/{code}. "
+            "New or changed ones: run `python book/translate.py update` first.",
+            soft_wrap=True,
+        )
     return 1 if problems else 0
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("extract", "update", "check"), help="extract: write templates (.pot) into _build/gettext "
-                        "for other tools; update: bring the .po files up to date; check: report, and fail if anything is left")
-    parser.add_argument("--language", default="zh_CN", metavar="CODE", help="the language, a folder of book/_locale (zh_CN)")
+    parser.add_argument(
+        "command",
+        choices=("extract", "update", "check"),
+        help="extract: write templates (.pot) into _build/gettext "
+        "for other tools; update: bring the .po files up to date; check: report, and fail if anything is left",
+    )
+    parser.add_argument(
+        "--language", default="zh_CN", metavar="CODE", help="the language, a folder of book/_locale (zh_CN)"
+    )
     options = parser.parse_args(arguments)
     console = Console()
     if options.command == "extract":

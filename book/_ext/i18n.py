@@ -6,11 +6,11 @@
 
     llmlab._("{n} of {all} tokens", {n: 3, all: 9})     // in a script: book/_static/figures/lib.js
 
-The language is Sphinx's (`python book/build.py --language zh_CN`). Catalogues are book/_locale/<language>/LC_MESSAGES/*.po: `llmlab` for extensions,
-scripts and figures' declarations, `sphinx` for words of the theme that it does not translate, and one per page. Sphinx compiles them
-when it builds; `python book/translate.py` writes them. Scripts get their strings as a file of its own, `window.llmlabText = {...}`, which
-every page of a translated book loads first, so it works from file://. This does not decide which pages a language has or
-how they are linked; languages.py does.
+The language is Sphinx's (`python book/build.py --language zh_CN`). Catalogues are book/_locale/<language>/LC_MESSAGES:
+`llmlab` for extensions, scripts and figures' declarations, `sphinx` for words of the theme that it does not translate,
+and one for each page. Sphinx compiles them when it builds; `python book/translate.py` writes them. Scripts get their
+strings as a file, `window.llmlabText = {...}`, which every page of a translated book loads first, so it works from
+file://. This does not decide which pages a language has or how they are linked; languages.py does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DOMAIN = "llmlab"
 ENGLISH = "en"
 LOCALES = "book/_locale"
 FOR_SCRIPTS = ".js"
-"""Messages from such files are sent to the browser. (Labels of a figure's knobs are not: the extension writes them into the page.)"""
+"""Messages from such files are sent to the browser. Labels of knobs are not: figures.py writes them into the page."""
 
 _ = get_translation(DOMAIN)
 """Translate a string of an extension. A lazy string while no language is set, so module constants may use it."""
@@ -56,7 +56,7 @@ def translation(root: Path, code: str, text: str) -> str:
 
 
 def script_texts(po: Path) -> dict[str, str]:
-    """{English: translation} of the messages that scripts use, without those that lack a translation or are marked fuzzy."""
+    """{English: translation} of the messages that scripts use, without those that are untranslated or fuzzy."""
     with po.open("rb") as file:
         messages = read_po(file)
     return {

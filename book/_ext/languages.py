@@ -1,10 +1,11 @@
-"""Editions of the book in other languages: which pages they have, where they are built, how a reader goes from one to another.
+"""Editions of the book in other languages: their pages, where they are built, and how a reader goes between them.
 
-A language is a folder book/_locale/<code> with a `toc.yml`: the pages that are translated, in order. `python book/build.py`
-builds them after the English book, into html/<zh> beside its pages, with their strings from the catalogues (i18n.py) and the
-outputs of their cells from the same execution cache. What they link to and do not have is linked in English, through the
-inventory of the English build, which therefore comes first. Every page has a switch in its header:
-to the same page in the other language, or, where there is none, to its start page, which then says so. It needs no JavaScript.
+A language is a folder book/_locale/<code> with a `toc.yml`: the pages that are translated, in order. `python
+book/build.py` builds them after the English book, into html/<zh> beside its pages, with their strings from the
+catalogues (i18n.py) and the outputs of their cells from the same execution cache. What they link to and do not have is
+linked in English, through the inventory of the English build, which therefore comes first. Every page has a switch in
+its header: to the same page in the other language or, where there is none, to its start page, which then says so. It
+needs no JavaScript.
 
 It translates nothing itself; `python book/translate.py` keeps the catalogues, docs/translating.md tells how.
 """
@@ -37,7 +38,7 @@ GENERATED = ("search", "genindex")
 NOT_HERE = "not-translated"
 """Anchor on a start page: the reader came from a page that this edition does not have."""
 CHINESE_EMPHASIS = re.compile(r"<em>(?=[^<]*[\u3400-\u9fff])")
-"""Chinese is emphasised by dots below the characters, not by slanting them; English words in the same text stay italic."""
+"""Chinese is emphasised by dots below the characters, not by slanting them; English words stay italic."""
 ENGLISH_LINK = re.compile(r'<a class="([^"]*\benglish-page\b[^"]*)"')
 
 
@@ -62,12 +63,12 @@ def pages(root: Path, code: str) -> list[str]:
 
 
 def editions(root: Path) -> dict[str, list[str]]:
-    """{language: its pages} for every translation that the repository has. English is not among them: it has all pages."""
+    """{language: its pages} for every translation that there is. English is not among them: it has all pages."""
     return {file.parent.name: pages(root, file.parent.name) for file in sorted((root / LOCALES).glob("*/toc.yml"))}
 
 
 def link(page: str, here: str, there: str, has: bool, start: str) -> str:
-    """Address of `page` in edition `there`, seen from the page of the same name in edition `here`; with `has` false, of its start page.
+    """Address of `page` in edition `there`, seen from edition `here`; of its start page if it does not have the page.
 
     >>> link("book/part1/sampling", "en", "zh_CN", True, "book/intro")
     '../../zh/book/part1/sampling.html'
@@ -76,19 +77,20 @@ def link(page: str, here: str, there: str, has: bool, start: str) -> str:
     >>> link("book/part2/roofline", "en", "zh_CN", False, "book/intro")
     '../../zh/book/intro.html#not-translated'
     """
+
     def place(code: str, name: str) -> str:
         return posixpath.join("" if code == ENGLISH else folder(code), f"{name}.html")
 
     return relative_uri(place(here, page), place(there, page if has else start)) + ("" if has else f"#{NOT_HERE}")
 
 
-_THEME = (N_("Toggle primary sidebar"), N_("Toggle secondary sidebar"), N_("Main"))
+_THEME = (N_("Toggle primary sidebar"), N_("Toggle secondary sidebar"), N_("Main"), N_("Page"))
 """What the theme says in English in every language."""
 _EXCUSE = N_("this page is not translated; to the start page")
 
 
 def switches(app: Sphinx, page: str) -> list[dict[str, Any]]:
-    """What the switch of a page offers: for each other edition its name, language tag, address, and whether it has the page."""
+    """What the switch of a page offers: each other edition's name, language, address, and whether it has the page."""
     here, known = app.config.language, editions(Path(app.srcdir))
     offered = []
     for there in [ENGLISH, *known]:
@@ -98,18 +100,23 @@ def switches(app: Sphinx, page: str) -> list[dict[str, Any]]:
         has = there == ENGLISH or page in known[there] or page in GENERATED
         name = Locale.parse(there).language_name or there
         excuse = "" if has else translation(Path(app.srcdir), there, _EXCUSE)
-        offered.append({"name": name, "tag": tag(there), "href": link(page, here, there, has, start), "has": has, "excuse": excuse})
+        offered.append(
+            {"name": name, "tag": tag(there), "href": link(page, here, there, has, start), "has": has, "excuse": excuse}
+        )
     return offered
 
 
 def add_switch(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
-    """Give a page its switch, the links that tell a browser of the other editions, and a translated start page its excuse."""
+    """Give a page its switch and the links for browsers, and a translated start page its excuse."""
     if app.builder.name != "html":
         return
     context["language_switch"] = offered = switches(app, page)
     context["language_switch_label"] = _("Language")
     context["metatags"] = context.get("metatags", "") + "".join(
-        f'<link rel="alternate" hreflang="{one["tag"]}" href="{escape(one["href"])}">\n' for one in offered if one["has"])
+        f'<link rel="alternate" hreflang="{one["tag"]}" href="{escape(one["href"])}">\n'
+        for one in offered
+        if one["has"]
+    )
     app.add_css_file("css/language.css")
     if page == "search" and app.config.language.startswith("zh"):
         app.add_js_file("js/zhsearch.js")
@@ -131,7 +138,7 @@ def inventory(file: Path, needed: bool) -> dict[str, dict[str, Any]]:
     if not file.is_file() and not needed:
         return {}
     if not file.is_file():
-        raise ConfigError(f"A translation links to the English book, and {file} does not exist: build that first (python book/build.py)")
+        raise ConfigError(f"{file} does not exist. A translation links to the English book, so build that first.")
     with file.open("rb") as stream:
         return InventoryFile.load(stream, "", posixpath.join)
 
@@ -145,10 +152,13 @@ def find(known: dict[str, dict[str, Any]], kinds: list[str], target: str) -> Any
     return None
 
 
-def to_english(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement) -> nodes.Element | None:
-    """Link what this edition does not have to the English page. None, and so Sphinx's warning, if that does not have it either.
+def to_english(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+) -> nodes.Element | None:
+    """Link what this edition does not have to the English page.
 
-    An EPUB has no English book beside it: there the words stand without a link.
+    None, and so Sphinx's warning, if that does not have it either. An EPUB has no English book beside it: there the
+    words stand without a link.
     """
     if app.config.language == ENGLISH or node.get("refdomain", "") not in env.domains:
         return None
@@ -163,7 +173,9 @@ def to_english(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: 
         return None
     _project, _version, address, title = entry
     here = posixpath.join(folder(app.config.language), app.builder.get_target_uri(node["refdoc"]))
-    made = nodes.reference("", "", internal=False, refuri=relative_uri(here, address), reftitle=_("in English"), classes=["english-page"])
+    file, hash_sign, anchor = address.partition("#")
+    uri = relative_uri(here, file) + hash_sign + anchor  # relative_uri would drop the anchor
+    made = nodes.reference("", "", internal=False, refuri=uri, reftitle=_("in English"), classes=["english-page"])
     explicit = node.get("refexplicit") or title in ("", "-")
     made += content if explicit else content.__class__("", title)
     return made
@@ -182,7 +194,7 @@ def translate_theme(app: Sphinx, error: Exception | None) -> None:
 
 
 class KeepAsItIs(SphinxTransform):
-    """Formulas are the same in every language. The glossary names every term in both, so only its explanations are translated."""
+    """Formulas are the same in every language, and the glossary names its terms in both: neither is translated."""
 
     default_priority = 15  # before sphinx.transforms.i18n.Locale, at 20
 
@@ -206,7 +218,9 @@ def use_edition(app: Sphinx) -> None:
     if not file.is_file():
         known = ", ".join(editions(Path(app.srcdir))) or "none"
         raise ConfigError(f"there is no {file}, so no edition in {code!r}; the translations are: {known}")
-    if Path(app.srcdir, config.external_toc_path) == Path(app.srcdir, "_toc.yml"):  # else some pages were asked for by name
+    if Path(app.srcdir, config.external_toc_path) == Path(
+        app.srcdir, "_toc.yml"
+    ):  # else some pages were asked for by name
         config.external_toc_path, config.external_toc_exclude_missing = str(file), True
     if app.outdir.name == folder(code):  # pages; an EPUB is complete
         config.html_extra_path = []
@@ -218,16 +232,18 @@ def use_edition(app: Sphinx) -> None:
 
 
 def teach_search(app: Sphinx) -> None:
-    """Tell jieba, which cuts Chinese text into words for the search, the terms of the glossary, so that they are found whole."""
+    """Tell jieba, which cuts Chinese into words for the search, the glossary's terms, so that they are found whole."""
     if app.config.language.startswith("zh") and app.builder.name == "html":
         jieba.setLogLevel(logging.WARNING)  # it would tell on stderr that it loads its dictionary
         glossary = Path(app.srcdir, "book", "glossary.md")
-        for term in re.findall(r"^[\u3400-\u9fff]{2,}$", glossary.read_text(encoding="utf-8") if glossary.is_file() else "", re.M):
+        for term in re.findall(
+            r"^[\u3400-\u9fff]{2,}$", glossary.read_text(encoding="utf-8") if glossary.is_file() else "", re.M
+        ):
             jieba.add_word(term)
 
 
 def keep_outputs_in_one_place(app: Sphinx) -> None:
-    """myst-nb writes the pictures of cells beside the pages' folder, which for an edition is that of the English pages."""
+    """myst-nb writes the pictures of cells beside the pages: for an edition, that is among the English pages."""
     if app.config.language != ENGLISH and app.outdir.name == folder(app.config.language):
         pictures = Path(app.outdir).parents[1] / "jupyter_execute"
         app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=str(pictures))

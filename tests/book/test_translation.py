@@ -14,6 +14,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from rich.console import Console
 
+from tools.book import strings
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "book"))
 import i18n  # noqa: E402
@@ -37,14 +39,22 @@ def there(domain: str) -> Catalog:
 
 def test_every_string_of_the_chinese_edition_is_translated(wanted: dict[str, Catalog]) -> None:
     assert {"book/intro", "book/part1/sampling", "book/glossary", "llmlab"} <= set(wanted)
-    problems = [line for domain, found in wanted.items() for line in translate.compare(domain, found, there(domain)).problems]
+    problems = [
+        line for domain, found in wanted.items() for line in translate.compare(domain, found, there(domain)).problems
+    ]
     assert problems == [], "run `python book/translate.py update`, translate, and run it with `check`"
 
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
-    [("empty", "untranslated"), ("fuzzy", "fuzzy"), ("number", "inconsistent"), ("formula", "inconsistent"), ("new", "untranslated"),
-     ("stale", "no longer in the book")],
+    [
+        ("empty", "untranslated"),
+        ("fuzzy", "fuzzy"),
+        ("number", "inconsistent"),
+        ("formula", "inconsistent"),
+        ("new", "untranslated"),
+        ("stale", "no longer in the book"),
+    ],
 )
 def test_a_planted_fault_is_reported(wanted: dict[str, Catalog], fault: str, kind: str) -> None:
     domain = "book/part1/sampling"
@@ -79,39 +89,48 @@ def test_scripts_are_read_whole(wanted: dict[str, Catalog]) -> None:
     """Against a reader of its own: what stands in `_("...")` anywhere in a script."""
     found = {m.id for m in wanted["llmlab"]}
     scripts = sorted((ROOT / "book/_static").rglob("*.js"))
-    marked = {(path.name, json.loads(f'"{text}"')) for path in scripts
-              for text in re.findall(r'(?<![\w$])_\(\s*"((?:[^"\\\n]|\\.)*)"', path.read_text(encoding="utf-8"))}
+    marked = {
+        (path.name, json.loads(f'"{text}"'))
+        for path in scripts
+        for text in re.findall(r'(?<![\w$])_\(\s*"((?:[^"\\\n]|\\.)*)"', path.read_text(encoding="utf-8"))
+    }
     assert len(marked) > 100
     assert [one for one in sorted(marked) if one[1] not in found] == []
 
 
 def unmarked(source: str) -> list[str]:
-    """Strings of a script that read like English and do not go through `_`: two words or more, which are no class names.
+    """Strings of a script that read like English and do not go through `_`: two words or more, no class names.
 
     >>> unmarked('h("p", {class: "plot big one"}, "Every token"); say(_("two words")); // "a comment here"')
     ['Every token']
     """
     bare = re.sub(r"/\*.*?\*/|(?<!:)//[^\n]*", "", source, flags=re.S)
     bare = re.sub(r'(?<![\w$])_\(\s*"(?:[^"\\\n]|\\.)*"', "", bare)
-    bare = re.sub(r'(?:class|className|querySelector(?:All)?|closest|fetch|Error)\s*[:=(]\s*[`"][^`"]*[`"]', "", bare)
+    bare = re.sub(r"class(?:Name)?\s*[:=][^,}\n]*", "", bare)
+    bare = re.sub(r'(?:querySelector(?:All)?|closest|fetch|Error)\s*[:=(]\s*[`"][^`"]*[`"]', "", bare)
     bare = re.sub(r"\$\{[^{}]*\}", "", bare)
     return [text for _quote, text in re.findall(r'(["`])((?:(?!\1)[^\\\n]|\\.)*)\1', bare) if WORDS.search(text)]
 
 
-ALLOWED = {"use strict"}
+ALLOWED = {"use strict", "level fine"}  # a mode of JavaScript, and names of classes
 
 
 def test_figures_say_nothing_that_is_not_marked() -> None:
-    found = {(path.name, text) for path in sorted((ROOT / "book/_static").rglob("*.js")) for text in unmarked(path.read_text(encoding="utf-8"))
-             if text not in ALLOWED}
+    found = {
+        (path.name, text)
+        for path in sorted((ROOT / "book/_static").rglob("*.js"))
+        for text in unmarked(path.read_text(encoding="utf-8"))
+        if text not in ALLOWED
+    }
     assert found == set(), "put what a reader sees through _(...)"
     assert unmarked('box.append("Drag the weight");') == ["Drag the weight"]
 
 
 def test_python_strings_are_marked_by_name() -> None:
-    assert doctest.testmod(translate).failed == 0
+    for module in (translate, strings):
+        assert doctest.testmod(module).failed == 0, module.__name__
     code = 'x = _("a {n}")\ny = _(spec["title"])\nz = N_("later")\nw = gettext("not ours")'
-    assert [text for _line, text in translate.python_strings(code)] == ["a {n}", "later"]
+    assert [text for _line, text in strings.python_strings(code)] == ["a {n}", "later"]
 
 
 def test_the_words_for_the_theme_are_words_of_the_theme() -> None:
@@ -126,11 +145,16 @@ def test_the_words_for_the_theme_are_words_of_the_theme() -> None:
     with (Path(pydata_sphinx_theme.__file__).parent / "locale/en/LC_MESSAGES/sphinx.po").open("rb") as file:
         theme = {m.id for m in read_po(file) if m.id}
     assert ours and ours <= theme, "a word that the theme no longer has"
-    assert not ours & ids(Path(sphinx.__file__).parent / "locale" / CODE / "LC_MESSAGES/sphinx.po"), "Sphinx translates it itself"
+    assert not ours & ids(Path(sphinx.__file__).parent / "locale" / CODE / "LC_MESSAGES/sphinx.po"), (
+        "Sphinx translates it itself"
+    )
 
 
 def test_scripts_get_their_words_and_no_others(tmp_path: Path) -> None:
     po = tmp_path / "llmlab.po"
-    po.write_text('#: book/_static/a.js\nmsgid "Reset"\nmsgstr "重置"\n\n#: book/_ext/a.py\nmsgid "Read"\nmsgstr "阅读"\n\n'
-                  '#: book/_static/a.js\n#, fuzzy\nmsgid "Back"\nmsgstr "背"\n\n#: book/_static/a.js\nmsgid "Next"\nmsgstr ""\n', encoding="utf-8")
+    po.write_text(
+        '#: book/_static/a.js\nmsgid "Reset"\nmsgstr "重置"\n\n#: book/_ext/a.py\nmsgid "Read"\nmsgstr "阅读"\n\n'
+        '#: book/_static/a.js\n#, fuzzy\nmsgid "Back"\nmsgstr "背"\n\n#: book/_static/a.js\nmsgid "Next"\nmsgstr ""\n',
+        encoding="utf-8",
+    )
     assert i18n.script_texts(po) == {"Reset": "重置"}
