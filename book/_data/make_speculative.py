@@ -4,8 +4,9 @@
 
 Two figures that run in the reader's browser. The first goes through a step of speculative decoding
 decision by decision: `STORIES` with a few words, and `trace`, passes of the shipped pair over a real text.
-A browser computes the decisions itself, for the stories also with other uniform numbers. The second draws tokens of a pass and speed-up against gamma. `speculative_reference.json` has random settings with
-the results of `walk` and `curve`, the references in this file.
+A browser computes the decisions itself, for the stories also with other uniform numbers. The second draws
+tokens of a pass and speed-up against gamma. `speculative_reference.json` has random settings with the
+results of `walk` and `curve`, the references in this file.
 
 Nothing is taken from the course's solution; a test holds this file against it. No time is measured.
 """

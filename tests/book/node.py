@@ -22,12 +22,17 @@ process.stdout.write(JSON.stringify(cases.map((args) => f(...args))));
 def call_figure(figure: str | Path, function: str, cases: Sequence[Sequence[Any]]) -> list[Any]:
     """What `function` of the figure's script (its name, or a file) returns for each list of arguments."""
     if shutil.which("node") is None:
-        pytest.skip("no node to run the figure's JavaScript with: install nodejs (Debian: apt-get install nodejs)")
+        pytest.skip(
+            "no node to run the figure's JavaScript with: install nodejs (Debian: apt-get install nodejs)"
+        )
     script = figure if isinstance(figure, Path) else FIGURES / f"{figure}.js"
     run = subprocess.run(
         ["node", "-e", PROGRAM, "--", str(script), function],
-        input=json.dumps(list(cases)), capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        input=json.dumps(list(cases)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert run.returncode == 0, run.stderr[-2000:]
     return json.loads(run.stdout)
 

@@ -1,4 +1,4 @@
-"""The block stepper's own manager in JavaScript against the course's BlockManager, call by call, on random sequences of calls."""
+"""The block stepper's own manager in JavaScript against the course's BlockManager, on random sequences of calls."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def expected() -> list[list[dict[str, Any]]]:
 
 def expected_states(module: Any, setting: Setting, calls: list[list[Any]]) -> list[dict[str, Any]]:
     """What the course's manager says after each call: value or kind of refusal, and everything that can be seen."""
-    manager = module.BlockManager(module.BlockAllocator(setting["blocks"]), setting["size"], setting["caching"])
+    manager = module.BlockManager(
+        module.BlockAllocator(setting["blocks"]), setting["size"], setting["caching"]
+    )
     states = []
     for method, *args in calls:
         value, refused = None, None
@@ -105,8 +107,19 @@ def test_javascript_agrees_with_the_block_manager() -> None:
             happened |= {event["kind"] for event in got["events"]}
             happened |= {got["refused"]["refused"]} if got["refused"] else set()
     assert happened == {
-        "added", "grown", "copied", "written", "forked", "freed", "evicted", "revived", "full", "empty", "known", "unknown",
-    }  # fmt: skip
+        "added",
+        "grown",
+        "copied",
+        "written",
+        "forked",
+        "freed",
+        "evicted",
+        "revived",
+        "full",
+        "empty",
+        "known",
+        "unknown",
+    }
 
 
 def test_javascript_tells_the_recorded_stories() -> None:
@@ -117,7 +130,12 @@ def test_javascript_tells_the_recorded_stories() -> None:
             for key in set(want) - {"event"}:
                 assert got[key] == want[key], (story["title"], want["call"], key)
             kinds = {event["kind"] for event in got["events"]}
-            for kind, words in (("evicted", "is evicted"), ("copied", "copies it"), ("grown", "is full"), ("freed", "finished")):
+            for kind, words in (
+                ("evicted", "is evicted"),
+                ("copied", "copies it"),
+                ("grown", "is full"),
+                ("freed", "finished"),
+            ):
                 assert (kind in kinds) == (words in want["event"]), want["call"]
 
 
@@ -125,11 +143,18 @@ def test_the_chapters_say_what_the_figure_shows() -> None:
     """Who copies in the story of the forks; the hit that is refused at the end of the story of eviction."""
     data = read("blocks.json")
     calls = {name: [state["call"] for state in story["states"]] for name, story in data.items()}
-    fork, evict = call_figure("block-stepper", "compute", [
-        (data["fork"], calls["fork"]), (data["evict"], [*calls["evict"], ["add", "g", [21, 22, 23]]])])  # fmt: skip
+    fork, evict = call_figure(
+        "block-stepper",
+        "compute",
+        [(data["fork"], calls["fork"]), (data["evict"], [*calls["evict"], ["add", "g", [21, 22, 23]]])],
+    )
     assert [bool(state["value"]) for state in fork[4:7]] == [True, True, False]
-    assert evict[4]["free"] and all(count == 0 for count in evict[4]["counts"]) and len(evict[4]["cached"]) == 2
-    assert {event["kind"] for event in evict[5]["events"]} >= {"revived"} and "evicted" in {e["kind"] for e in evict[7]["events"]}
+    assert (
+        evict[4]["free"] and all(count == 0 for count in evict[4]["counts"]) and len(evict[4]["cached"]) == 2
+    )
+    assert {event["kind"] for event in evict[5]["events"]} >= {"revived"} and "evicted" in {
+        e["kind"] for e in evict[7]["events"]
+    }
     end, asked = evict[10], evict[11]
     assert all(end["counts"]) and end["tables"]["f"][0] in end["cached"]
     assert asked["refused"] == {"refused": "full", "need": 1, "left": 0} and asked["counts"] == end["counts"]
@@ -139,17 +164,29 @@ def test_the_chapters_say_what_the_figure_shows() -> None:
     ("right", "wrong", "why"),
     [
         ("const block = free.shift();", "const block = free.pop();", "the free list is a stack"),
-        ("for (const block of [...tables[name]].reverse())", "for (const block of [...tables[name]])", "the first block is freed first"),
+        (
+            "for (const block of [...tables[name]].reverse())",
+            "for (const block of [...tables[name]])",
+            "the first block is freed first",
+        ),
         ("end < text.length && blockOf", "end <= text.length && blockOf", "no token is left to compute"),
         ("counts[last] > 1", "counts[last] > 2", "a shared block is written to"),
-        ("if (counts[block] === 0) free.push(block);", "free.push(block);", "a block in use is on the free list"),
-        ("if (held === block) { blockOf.delete(text);", "if (held === block) {", "an evicted block is still found"),
+        (
+            "if (counts[block] === 0) free.push(block);",
+            "free.push(block);",
+            "a block in use is on the free list",
+        ),
+        (
+            "if (held === block) { blockOf.delete(text);",
+            "if (held === block) {",
+            "an evicted block is still found",
+        ),
         ("tokens.slice(0, end)", "tokens.slice(end - 2, end)", "the key forgets the parent"),
         ("end > first && !blockOf.has(key(text, end))", "end > first", "a known key changes its block"),
         ("end > first && !blockOf.has", "!blockOf.has", "a key that was lost comes back with the next token"),
         ("counts[block] === 0).length", "false).length", "hits that are free count as room"),
     ],
-)  # fmt: skip
+)
 def test_the_comparison_notices_a_wrong_manager(tmp_path: Path, right: str, wrong: str, why: str) -> None:
     """Negative control: with one mistake planted, some state must differ from the course's manager."""
     script = planted(tmp_path, "block-stepper", right, wrong)

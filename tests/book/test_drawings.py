@@ -1,4 +1,4 @@
-"""Every plot of llmlab.figures is used in a lab's text, where it draws the student's own run, and shown in a chapter."""
+"""Every plot of llmlab.figures is drawn in a lab, from the student's own run, and shown in a chapter."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ PARTS = {"draw_tree": "beam_tree"}
 def plots() -> list[str]:
     """The names in llmlab.figures whose functions return a Drawing."""
     functions = [(name, getattr(figures, name)) for name in figures.__all__]
-    return [name for name, one in functions if inspect.isfunction(one) and "Drawing" in str(inspect.signature(one).return_annotation)]
+    return [
+        name
+        for name, one in functions
+        if inspect.isfunction(one) and "Drawing" in str(inspect.signature(one).return_annotation)
+    ]
 
 
 def unused(names: list[str], texts: list[str]) -> list[str]:

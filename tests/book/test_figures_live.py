@@ -1,6 +1,7 @@
-"""The steppers, the grid and the curve in Chromium, as a reader uses them: buttons, keys, dragging, own calls, a phone's width.
+"""The steppers, the grid and the curve in Chromium, as a reader uses them: buttons, keys, dragging, a phone.
 
-Each figure stands alone on a page made from its own declaration, so no book is built. Their arithmetic has tests of its own.
+Each figure stands alone on a page made from its own declaration, so no book is built. Their arithmetic has tests
+of its own.
 """
 
 from __future__ import annotations
@@ -16,24 +17,38 @@ from tests.book.data import FOLDER
 from tests.book.node import FIGURES
 
 pytestmark = pytest.mark.xdist_group("browser")
-DATA = {"block-stepper": "blocks", "speculative-stepper": "speculative", "speculative-curve": None, "quantization-grid": "quantization"}
+DATA = {
+    "block-stepper": "blocks",
+    "speculative-stepper": "speculative",
+    "speculative-curve": None,
+    "quantization-grid": "quantization",
+}
 
 
 class Figure:
     """A figure on a page of its own."""
 
-    def __init__(self, page: Any, figures: ModuleType, folder: Path, name: str, script: str | None = None) -> None:
+    def __init__(
+        self, page: Any, figures: ModuleType, folder: Path, name: str, script: str | None = None
+    ) -> None:
         self.page, self.name = page, name
         spec = figures.read_spec(FOLDER.parent / "_figures" / f"{name}.yml")
         data = json.loads((FOLDER / f"{DATA[name]}.json").read_text(encoding="utf-8")) if DATA[name] else None
-        knobs = {key: {**knob, "names": {str(a): b for a, b in knob.get("names", {}).items()}} for key, knob in spec["knobs"].items()}
+        knobs = {
+            key: {**knob, "names": {str(a): b for a, b in knob.get("names", {}).items()}}
+            for key, knob in spec["knobs"].items()
+        }
         payload = json.dumps({"title": spec["title"], "knobs": knobs, "data": data}).replace("</", "<\\/")
-        style = "".join(f'<link rel="stylesheet" href="{(FIGURES / file).as_uri()}">' for file in ("figures.css", f"{name}.css"))
+        style = "".join(
+            f'<link rel="stylesheet" href="{(FIGURES / file).as_uri()}">'
+            for file in ("figures.css", f"{name}.css")
+        )
         if script is None:
             script = (FIGURES / f"{name}.js").read_text(encoding="utf-8")
         self.file = folder / f"{name}.html"
         self.file.write_text(
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">{style}'
+            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+            f"{style}"
             f'<div class="fig fig-{name}" id="fig-{name}"><script type="application/json">{payload}</script>'
             f'<p class="fig-fallback">fallback</p></div><script src="{(FIGURES / "lib.js").as_uri()}"></script>'
             f"<script>{script}</script></html>",
@@ -53,8 +68,14 @@ class Figure:
         return self.said()
 
     def press(self, label: str) -> str:
-        self.page.evaluate(f"[...document.querySelectorAll('.fig button')].find(b => b.textContent === {json.dumps(label)}).click()")
+        self.page.evaluate(f"{self.button(label)}.click()")
         return self.said()
+
+    @staticmethod
+    def button(label: str) -> str:
+        return (
+            f"[...document.querySelectorAll('.fig button')].find(b => b.textContent === {json.dumps(label)})"
+        )
 
     def key(self, knob: str, key: str) -> str:
         self.page.evaluate(f"document.querySelector('.fig [name={knob}]').focus()")
@@ -66,7 +87,9 @@ class Figure:
     def said(self) -> str:
         text = self.page.evaluate("document.querySelector('.fig-say').textContent")
         whole = text + self.page.evaluate("document.querySelector('.fig').innerText")
-        assert self.page.errors == [] and not any(sign in whole for sign in ("undefined", "NaN", "{", "[object")), whole
+        assert self.page.errors == [] and not any(
+            sign in whole for sign in ("undefined", "NaN", "{", "[object")
+        ), whole
         return text
 
     def value(self, knob: str) -> str:
@@ -91,7 +114,7 @@ def test_blocks_are_stepped_through_and_played_with(figure: Any) -> None:
     assert "copies it to block 2" in one.set("story=fork,step=4")
     # own calls take the place of the recorded ones, until a story is asked for again
     assert "is finished" in one.press("free") and one.value("step") == "5"
-    assert one.page.evaluate("[...document.querySelectorAll('.fig button')].find(b => b.textContent === 'Next').disabled")
+    assert one.page.evaluate(f"{one.button('Next')}.disabled")
     assert "text of length 3" in one.press("add")
     assert "b copies it to block 3" in one.set("story=fork,step=5")
     assert "All its blocks" not in one.set("story=evict,step=10")
@@ -132,11 +155,18 @@ def test_a_pass_is_stepped_through_under_every_rule(figure: Any) -> None:
 def drag(one: Figure, to: float) -> None:
     """The outlier from where it is to a share of the picture's height."""
     x, y, top, height = one.page.evaluate(
-        "(() => { const [dot, all] = ['.knob-dot', '.drag svg'].map(s => document.querySelector('.fig ' + s).getBoundingClientRect()); "
+        "(() => { const [dot, all] = ['.knob-dot', '.drag svg']"
+        ".map(s => document.querySelector('.fig ' + s).getBoundingClientRect()); "
         "return [dot.x + dot.width / 2, dot.y + dot.height / 2, all.top, all.height]; })()"
     )
-    for kind, at in (("mousePressed", y), ("mouseMoved", top + to * height), ("mouseReleased", top + to * height)):
-        one.page.call("Input.dispatchMouseEvent", type=kind, x=x, y=at, button="left", buttons=1, clickCount=1)
+    for kind, at in (
+        ("mousePressed", y),
+        ("mouseMoved", top + to * height),
+        ("mouseReleased", top + to * height),
+    ):
+        one.page.call(
+            "Input.dispatchMouseEvent", type=kind, x=x, y=at, button="left", buttons=1, clickCount=1
+        )
 
 
 def test_the_outlier_is_dragged_and_moved_by_keys(figure: Any) -> None:
@@ -176,12 +206,21 @@ def test_the_curve_follows_its_knobs(figure: Any) -> None:
 def test_a_phone_shows_it_whole(figure: Any, name: str) -> None:
     one = figure(name)
     one.open(width=375, height=800)
-    for state in ("", *({"block-stepper": ["story=share,step=7"], "speculative-stepper": ["story=pass 5,step=4"],
-                         "quantization-grid": ["scheme=affine,bits=8,group=8"]}.get(name, []))):  # fmt: skip
+    for state in (
+        "",
+        *(
+            {
+                "block-stepper": ["story=share,step=7"],
+                "speculative-stepper": ["story=pass 5,step=4"],
+                "quantization-grid": ["scheme=affine,bits=8,group=8"],
+            }.get(name, [])
+        ),
+    ):
         one.set(state)
         assert one.page.evaluate("document.documentElement.scrollWidth") <= 375
         smallest = one.page.evaluate(
-            "Math.min(...[...document.querySelectorAll('.fig svg text')].map(t => parseFloat(getComputedStyle(t).fontSize) * "
-            "t.ownerSVGElement.getBoundingClientRect().width / t.ownerSVGElement.viewBox.baseVal.width), 99)"
+            "Math.min(...[...document.querySelectorAll('.fig svg text')].map(t => "
+            "parseFloat(getComputedStyle(t).fontSize) * t.ownerSVGElement.getBoundingClientRect().width "
+            "/ t.ownerSVGElement.viewBox.baseVal.width), 99)"
         )
         assert smallest >= 11, f"a label of {smallest:.1f} px"

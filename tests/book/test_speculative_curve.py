@@ -1,4 +1,4 @@
-"""The curve of tokens and speed-up in JavaScript against solutions/speculative.py, on a grid of settings and the reference."""
+"""The curve of tokens and speed-up in JavaScript against solutions/speculative.py, on a grid of settings."""
 
 from __future__ import annotations
 
@@ -45,15 +45,21 @@ def test_javascript_agrees_with_the_course() -> None:
 
 def test_javascript_agrees_with_the_reference() -> None:
     curves = read("speculative_reference.json")["curves"]
-    for want, got in zip(curves, call_figure("speculative-curve", "compute", [[one] for one in curves]), strict=True):
+    for want, got in zip(
+        curves, call_figure("speculative-curve", "compute", [[one] for one in curves]), strict=True
+    ):
         for point, other in zip(got["points"], want["points"], strict=True):
             assert point == pytest.approx(other)
 
 
 def test_the_chapter_says_what_the_figure_shows() -> None:
-    """The best gamma of each button; with checking at 0.25 less than a third of the gain is left; never twice as fast at half a pass."""
+    """The best gamma of each button; what checking at 0.25 leaves of the gain; never twice as fast at half a pass."""
     states = [(0.8, 0.02, 0), (0.8, 0.5, 0), (0.3, 0.1, 0), (0.8, 0.1, 0), (0.8, 0.1, 0.25), (1, 0.5, 0)]
-    found = call_figure("speculative-curve", "compute", [[dict(zip(("alpha", "cost", "verify"), one, strict=True))] for one in states])
+    found = call_figure(
+        "speculative-curve",
+        "compute",
+        [[dict(zip(("alpha", "cost", "verify"), one, strict=True))] for one in states],
+    )
     best = [one["points"][one["best"]]["speedup"] for one in found]
     assert [one["best"] for one in found[:3]] == [11, 2, 1]
     assert best[4] - 1 < (best[3] - 1) / 3
@@ -63,12 +69,16 @@ def test_the_chapter_says_what_the_figure_shows() -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "why"),
     [
-        ("tokens += power;\n      power *= alpha;", "power *= alpha;\n      tokens += power;", "the replaced token is not counted"),
+        (
+            "tokens += power;\n      power *= alpha;",
+            "power *= alpha;\n      tokens += power;",
+            "the replaced token is not counted",
+        ),
         ("gamma * cost + 1", "cost + 1", "one pass of the draft is counted"),
         ("1 + gamma * verify", "1", "checking is free"),
         ("points[gamma].speedup > ", "points[gamma].speedup >= ", "the largest of equals is the best"),
         ("lecture: gamma * alpha", "lecture: 1 + gamma * alpha", "the lecture's line begins at 1"),
     ],
-)  # fmt: skip
+)
 def test_the_comparison_notices_a_wrong_figure(tmp_path: Path, right: str, wrong: str, why: str) -> None:
     assert mistakes(planted(tmp_path, "speculative-curve", right, wrong), GRID[::4]), why

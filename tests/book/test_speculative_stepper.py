@@ -1,4 +1,4 @@
-"""The speculative stepper's arithmetic in JavaScript against the course's own functions, on the same uniform numbers."""
+"""The speculative stepper's arithmetic in JavaScript against the course's functions, on the same uniform numbers."""
 
 from __future__ import annotations
 
@@ -48,8 +48,12 @@ def random_cases(count: int = 320) -> list[tuple[Pass, dict[str, Any]]]:
     cases = []
     for _ in range(count):
         one = random_pass(roll)
-        state = {"rule": roll.choice(RULES), "seed": roll.choice((0, 0, 1, 2, 9)), "draws": roll.choice((1, 10, 60)),
-                 "place": roll.randint(0, len(one["q"]))}  # fmt: skip
+        state = {
+            "rule": roll.choice(RULES),
+            "seed": roll.choice((0, 0, 1, 2, 9)),
+            "draws": roll.choice((1, 10, 60)),
+            "place": roll.randint(0, len(one["q"])),
+        }
         cases.append((one, state))
     return cases
 
@@ -134,31 +138,50 @@ def seen(found: dict[str, Any], draws: int) -> dict[str, Any]:
 
 
 def agrees(got: dict[str, Any], want: dict[str, Any]) -> bool:
-    return all(got[key] == (pytest.approx(want[key], abs=1e-12) if key in ("law", "apart", "bias") else want[key]) for key in want)
+    return all(
+        got[key] == (pytest.approx(want[key], abs=1e-12) if key in ("law", "apart", "bias") else want[key])
+        for key in want
+    )
 
 
 def test_javascript_agrees_with_the_course() -> None:
     module, cases = solved("speculative"), random_cases()
-    for (one, state), found, want in zip(cases, call_figure("speculative-stepper", "compute", cases), everything(), strict=True):
+    for (one, state), found, want in zip(
+        cases, call_figure("speculative-stepper", "compute", cases), everything(), strict=True
+    ):
         assert agrees(seen(found, state["draws"]), want), (state, want)
         if state["rule"] == "right":
             assert want["bias"] < 1e-12
             if not state["seed"]:  # and the whole pass by `verify` itself
                 p, q, u = (torch.tensor([one[key]], dtype=torch.float64) for key in ("p", "q", "uniforms"))
-                assert found["states"][-1]["gained"] == module.verify(p, q, torch.tensor([one["drafted"]]), u)[0]
+                assert (
+                    found["states"][-1]["gained"] == module.verify(p, q, torch.tensor([one["drafted"]]), u)[0]
+                )
 
 
 def test_javascript_tells_the_reference_and_the_recorded_passes() -> None:
     state = {"rule": "right", "seed": 0, "draws": 1, "place": 0}
     steps = [*read("speculative_reference.json")["steps"], *read("speculative.json")["stories"].values()]
-    for want, found in zip(steps, call_figure("speculative-stepper", "compute", [(one, state) for one in steps]), strict=True):
+    for want, found in zip(
+        steps, call_figure("speculative-stepper", "compute", [(one, state) for one in steps]), strict=True
+    ):
         assert len(found["states"]) == len(want["states"])
         for got, one in zip(found["states"], want["states"], strict=True):
             assert {**got, "law": None} == {**one, "law": None}
             assert got.get("law") == pytest.approx(one.get("law"))
     trace = read("speculative.json")["trace"]
-    cases = [({"p": [at["p"] for at in one["places"]], "q": [at["q"] for at in one["places"] if at["q"]],
-               "drafted": one["tokens"], "uniforms": one["uniforms"]}, state) for one in trace]  # fmt: skip
+    cases = [
+        (
+            {
+                "p": [at["p"] for at in one["places"]],
+                "q": [at["q"] for at in one["places"] if at["q"]],
+                "drafted": one["tokens"],
+                "uniforms": one["uniforms"],
+            },
+            state,
+        )
+        for one in trace
+    ]
     for one, found in zip(trace, call_figure("speculative-stepper", "compute", cases), strict=True):
         words = [one["places"][i]["words"][token] for i, token in enumerate(found["states"][-1]["gained"])]
         assert words == one["gained"]
@@ -173,7 +196,9 @@ def test_only_the_right_rule_converges() -> None:
     for rule in ("fresh", "equal", "again"):
         assert ends[rule]["bias"] > 0.02
         assert ends[rule]["path"][-1][1] == pytest.approx(ends[rule]["bias"], abs=0.01)
-    bias = {rule: end["bias"] for rule, end in ends.items()}  # both mistakes together come nearer than either alone
+    bias = {
+        rule: end["bias"] for rule, end in ends.items()
+    }  # both mistakes together come nearer than either alone
     assert bias["again"] < min(bias["fresh"], bias["equal"])
     walked = script("make_speculative").walk(*(one[key] for key in ("p", "q", "drafted", "uniforms")))
     assert ends["right"]["states"][-1]["gained"] == walked[-1]["gained"]
@@ -183,16 +208,28 @@ def test_only_the_right_rule_converges() -> None:
     ("right", "wrong", "why"),
     [
         ("Math.min(1, p / q), equal", "Math.min(1, q / p), equal", "the ratio is upside down"),
-        ("one.uniform < one.chance", "one.uniform <= 1 - one.chance", "the uniform number is read the other way"),
+        (
+            "one.uniform < one.chance",
+            "one.uniform <= 1 - one.chance",
+            "the uniform number is read the other way",
+        ),
         ("Math.max(x - q[i], 0)", "Math.abs(x - q[i])", "the residual is not clipped"),
         ("over.map((x) => x / sum)", "over", "the residual is not divided"),
         ("if (sum > u) return i;", "if (sum >= u / 2) return i;", "the draw looks at half of the number"),
-        ("[...states, added(drafted.length", "[...states, added(drafted.length - 1", "the bonus comes from the last drafted place"),
+        (
+            "[...states, added(drafted.length",
+            "[...states, added(drafted.length - 1",
+            "the bonus comes from the last drafted place",
+        ),
         ("equal = (p) => p;", "equal = (p, q) => q;", "equal is a chance of q"),
-        ("next() < chance(p[token]", "0.5 < chance(p[token]", "the sample accepts without a number of its own"),
+        (
+            "next() < chance(p[token]",
+            "0.5 < chance(p[token]",
+            "the sample accepts without a number of its own",
+        ),
         ("x + rest * over[i]", "x + over[i] / 2", "the law forgets how often a token is replaced"),
     ],
-)  # fmt: skip
+)
 def test_the_comparison_notices_a_wrong_figure(tmp_path: Path, right: str, wrong: str, why: str) -> None:
     """Negative control: with one mistake planted, some of 60 settings must differ."""
     cases = random_cases()[:60]
