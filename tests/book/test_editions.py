@@ -5,6 +5,7 @@ The search is that of the student's wheel (llmlab/grading/leaks.py): syntax tree
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,8 +43,10 @@ def imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def pages(folder: Path) -> Iterator[tuple[str, bytes]]:
-    return ((str(path.relative_to(folder)), path.read_bytes()) for path in sorted(folder.rglob("*.html"))
-            if "_static" not in path.relative_to(folder).parts)
+    """(name, its blocks of code) of every page: the scan looks at nothing else, and reads them twenty times as fast."""
+    for path in sorted(folder.rglob("*.html")):
+        if "_static" not in path.relative_to(folder).parts:
+            yield str(path.relative_to(folder)), b"\n".join(re.findall(rb"<pre\b.*?</pre>", path.read_bytes(), re.S))
 
 
 def edition(root: Path, name: str) -> Path:

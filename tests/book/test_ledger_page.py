@@ -55,14 +55,12 @@ def test_the_choice_is_in_the_address_and_a_link_to_a_claim_shows_it(html: Path,
     choose(page, "verdict", "wrong")
     choose(page, "words", "beam & co")
     assert page.evaluate("location.hash") == "#verdict=wrong&words=beam+%26+co"
-    page.open(html / "book" / "intro.html")
-    page.open(html / "book" / "ledger.html", "#verdict=wrong&subject=6")
+    page.open(html / "book" / "ledger.html", "?sent#verdict=wrong&subject=6")
     assert set(page.evaluate(SHOWN)) == {"0-10", "0-11"}
     page.evaluate("location.hash = 'ledger-0-01'")  # a hidden claim
     page.wait_for("document.getElementById('ledger-0-01').checkVisibility()")
     assert page.evaluate("location.hash") == "#ledger-0-01"
-    page.open(html / "book" / "intro.html")
-    page.open(html / "book" / "ledger.html", "#ledger-2-72")
+    page.open(html / "book" / "ledger.html", "?linked#ledger-2-72")
     assert len(page.evaluate(SHOWN)) == 170
     page.wait_for("Math.abs(document.getElementById('ledger-2-72').getBoundingClientRect().top) < 300")
 
