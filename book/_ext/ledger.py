@@ -208,13 +208,15 @@ class Ledger(SphinxDirective):
         folder = root / "book" / "ledger"
         for path in folder.iterdir():
             self.env.note_dependency(str(path))
+        names, listing = folder / "subjects.yml", folder / "ids.txt"
+        wrong = [f"there is no {path.name}" for path in (names, listing) if not path.is_file()]
         try:
-            subjects, rows = read(folder / "subjects.yml"), everything(folder)
-            listed = (folder / "ids.txt").read_text(encoding="utf-8").split()
+            subjects, rows = [] if wrong else read(names), everything(folder)
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise self.error(f"ledger: {error}") from None
         bib = bibliography([root / f for f in self.config.bibtex_bibfiles])
-        wrong = problems(rows, set(self.env.app.num_table), bib, root) + gaps(rows, listed, subjects)
+        wrong += problems(rows, set(self.env.app.num_table), bib, root)
+        wrong += [] if not subjects else gaps(rows, listing.read_text(encoding="utf-8").split(), subjects)
         for problem in wrong:
             log.warning("ledger: %s", problem, location=self.get_location(), type="ledger")
         if wrong:
