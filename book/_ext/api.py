@@ -5,13 +5,13 @@
        :members:
     ```
 
-is Sphinx's autodoc. It takes docstrings for reStructuredText; ours are plain text with shapes such as (..., V) and formulas such
-as 2*n*k. So each is turned into reStructuredText that shows the same words (docstrings.py), followed by the task that checks
-the function. A page documents the scaffold: the solution is never imported.
+is Sphinx's autodoc. It takes docstrings for reStructuredText; ours are plain text with shapes such as (..., V) and
+formulas such as 2*n*k. So each is turned into reStructuredText that shows the same words (docstrings.py), followed by
+the task that checks the function. A page documents the scaffold: the solution is never imported.
 
-The edition is LLMLAB_EDITION: "student", the default, or "instructor". In the instructor's, every function and class of a lab has
-two tabs, the scaffold and the solution, and `{solution-helpers}` shows what a solution has besides. In the student's this file
-does not open `solutions/`; tests/book looks for answers in all of its pages.
+The edition is LLMLAB_EDITION: "student", the default, or "instructor". In the instructor's, every function and class
+of a lab has two tabs, the scaffold and the solution, and `{solution-helpers}` shows what a solution has besides. In
+the student's this file does not open `solutions/`; tests/book looks for answers in all of its pages.
 """
 
 from __future__ import annotations
@@ -69,8 +69,11 @@ def code_of(source: str, name: str) -> str:
     node, lines = definitions(source)[name], source.splitlines()
     first = min([node.lineno, *(mark.lineno for mark in node.decorator_list)])
     about = node.body[0] if ast.get_docstring(node) is not None else None
-    kept = [line for number, line in enumerate(lines[first - 1:node.end_lineno], first)
-            if line.strip() not in MARKERS and not (about and about.lineno <= number <= (about.end_lineno or 0))]
+    kept = [
+        line
+        for number, line in enumerate(lines[first - 1 : node.end_lineno], first)
+        if line.strip() not in MARKERS and not (about and about.lineno <= number <= (about.end_lineno or 0))
+    ]
     return "\n".join(kept)
 
 
@@ -93,8 +96,12 @@ def task_terms(module: str, name: str) -> list[str]:
             groups = ", ".join(f"{group} {points:g}" for group, points in task.groups.items())
             label = task.read.partition("#")[2]
             points = _("points: {n:g}").format(n=task.points)
-            made += [str(_("Checked by")), f"{INDENT}``llmlab check {task.id}``, {points} ({groups})",
-                     str(_("Read")), f"{INDENT}:ref:`{label}`"]
+            made += [
+                str(_("Checked by")),
+                f"{INDENT}``llmlab check {task.id}``, {points} ({groups})",
+                str(_("Read")),
+                f"{INDENT}:ref:`{label}`",
+            ]
     return ["", ".. container:: api-terms", "", *(INDENT + line for line in made), ""] if made else []
 
 
@@ -156,15 +163,20 @@ class ModuleTable(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         from llmlab.checks import registry
 
-        lines = [f"| {_('lab')} | {_('module')} | {_('what it is about')} | {_('tasks')} | {_('points')} |", "|---|---|---|--:|--:|"]
+        lines = [
+            f"| {_('lab')} | {_('module')} | {_('what it is about')} | {_('tasks')} | {_('points')} |",
+            "|---|---|---|--:|--:|",
+        ]
         for lab, modules in _finder.LABS.items():
             for module in modules:
                 tasks = registry.tasks(module)
                 path = _finder.PACKAGE / f"{module}.py"
                 self.env.note_dependency(str(path))
                 about = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
-                lines.append(f"| {lab} | [{module}](api/{module}.md) | {about.rstrip('.')} | {len(tasks)} "
-                             f"| {sum(task.points for task in tasks):g} |")
+                lines.append(
+                    f"| {lab} | [{module}](api/{module}.md) | {about.rstrip('.')} | {len(tasks)} "
+                    f"| {sum(task.points for task in tasks):g} |"
+                )
         box = nodes.container()
         self.state.nested_parse(StringList(lines, self.get_source_info()[0]), self.content_offset, box)
         return box.children

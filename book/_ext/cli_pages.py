@@ -3,9 +3,10 @@
     ```{commands} For students
     ```
 
-makes a section for each command of that panel of `llmlab --help`: its first sentence, and what `llmlab COMMAND --help` prints, 80
-columns wide. `{commands} all` prints the help of `llmlab` alone. Nothing of it is copied by hand: a command, an option or a word that changes in
-the program changes here with the next build. Every command has the anchor `command-<name>` and an entry in the index.
+makes a section for each command of that panel of `llmlab --help`: its first sentence, and what `llmlab COMMAND
+--help` prints, 80 columns wide. `{commands} all` prints the help of `llmlab` alone. Nothing of it is copied by hand:
+a command, an option or a word that changes in the program changes here with the next build. Every command has the
+anchor `command-<name>` and an entry in the index.
 """
 
 from __future__ import annotations
@@ -87,7 +88,10 @@ class Commands(SphinxDirective):
         made = nodes.section(ids=[target], names=[target])
         self.state.document.note_explicit_target(made)
         title = nodes.title("", "", nodes.literal("", f"llmlab {name}"))
-        entries = [("single", f"llmlab {name}", target, "", None), ("single", f"command; llmlab {name}", target, "", None)]
+        entries = [
+            ("single", f"llmlab {name}", target, "", None),
+            ("single", f"command; llmlab {name}", target, "", None),
+        ]
         made += [title, addnodes.index(entries=entries), shown(help_of(name))]
         return made
 

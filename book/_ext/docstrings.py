@@ -1,13 +1,14 @@
 """A plain docstring as reStructuredText that shows the same words.
 
-Our docstrings (docs/architecture.md, CONTRIBUTING.md) are plain text: paragraphs; examples that begin with >>>; lists whose
-items begin with "- "; indented code; `names` between single backticks, *stressed* words between stars; and a paragraph that says what goes in and comes out:
+Our docstrings (docs/architecture.md, CONTRIBUTING.md) are plain text: paragraphs; examples that begin with >>>; lists
+whose items begin with "- "; indented code; `names` between single backticks, *stressed* words between stars; and a
+paragraph that says what goes in and comes out:
 
     logits: (..., V) float; k: int >= 1. Returns (..., V), same dtype. Raises ValueError, naming k, below 1.
     Source: Fan et al. 2018, section 5.4.
 
-That last kind becomes a list of terms. Everything that reStructuredText would take for markup is escaped. Nothing is left out and
-nothing is added but the term "Arguments"; tests/book holds every docstring against its page.
+That last kind becomes a list of terms. Everything that reStructuredText would take for markup is escaped. Nothing is
+left out and nothing is added but the term "Arguments"; tests/book holds every docstring against its page.
 """
 
 from __future__ import annotations
@@ -62,7 +63,13 @@ def chunks(lines: Collection[str]) -> Iterator[Chunk]:
     block: list[str] = []
     for line in [*lines, ""]:
         starts = line.lstrip().startswith(">>>") and block and not _example(block)
-        deeper = block and not _example(block) and not _item(block[0]) and line.startswith("  ") and not block[0].startswith(" ")
+        deeper = (
+            block
+            and not _example(block)
+            and not _item(block[0])
+            and line.startswith("  ")
+            and not block[0].startswith(" ")
+        )
         item = block and line.startswith("- ") and not _example(block) and not _item(block[0])
         if not line.strip() or starts or deeper or item:
             if block:
@@ -81,7 +88,9 @@ def _item(line: str) -> bool:
 
 
 def _kind(block: list[str]) -> str:
-    return "example" if _example(block) else "list" if _item(block[0]) else "code" if block[0].startswith("  ") else "text"
+    return (
+        "example" if _example(block) else "list" if _item(block[0]) else "code" if block[0].startswith("  ") else "text"
+    )
 
 
 def language(code: str) -> str:
@@ -132,8 +141,14 @@ def parted(found: Iterable[Chunk], parameters: Collection[str]) -> Iterator[Chun
     [['A sum of two.'], ['x, y: numbers.', 'Raises nothing.']]
     """
     for kind, block in found:
-        cut = next((i for i in range(1, len(block)) if kind == "text" and block[i - 1].rstrip().endswith(".")
-                    and terms(block[i], parameters)), len(block))
+        cut = next(
+            (
+                i
+                for i in range(1, len(block))
+                if kind == "text" and block[i - 1].rstrip().endswith(".") and terms(block[i], parameters)
+            ),
+            len(block),
+        )
         yield kind, block[:cut]
         if block[cut:]:
             yield kind, block[cut:]
@@ -150,7 +165,7 @@ def named(text: str, parameters: Collection[str]) -> str:
         match = re.match(f"({HEAD})(: )", part)
         if match and arguments(part, parameters):
             names = re.sub(r"\*{0,2}[A-Za-z_]\w*(?=, | and |$)", lambda name: f"``{name[0]}``", match[1])
-            made.append(names.replace("``and``", "and") + ": " + inline(part[match.end():]))
+            made.append(names.replace("``and``", "and") + ": " + inline(part[match.end() :]))
         else:
             made.append(inline(part))
     return " ".join(made)

@@ -5,10 +5,10 @@
     ```{evidence-tests}
     ```
 
-The first makes a section for each file of results/ that a row of the ledger names: the command, the date and the machine, then
-a table of the numbers. The second lists the tests by file, each with what its docstring says and the command that runs it. Every
-entry has an anchor (`number-...`, `test-...`) that the ledger links to, and links back to the claims. The code of a test is not
-shown: an oracle may be somebody's homework.
+The first makes a section for each file of results/ that a row of the ledger names: the command, the date and the
+machine, then a table of the numbers. The second lists the tests by file, each with what its docstring says and the
+command that runs it. Every entry has an anchor (`number-...`, `test-...`) that the ledger links to, and links back to
+the claims. The code of a test is not shown: an oracle may be somebody's homework.
 """
 
 from __future__ import annotations
@@ -110,8 +110,10 @@ class Numbers(_Evidence):
         group = nodes.tgroup(cols=4)
         made += group
         group += [nodes.colspec(colwidth=width) for width in (30, 12, 44, 14)]
-        heads = [nodes.entry("", nodes.paragraph("", str(text)))
-                 for text in (_("number"), _("value"), _("what it is"), _("claims"))]
+        heads = [
+            nodes.entry("", nodes.paragraph("", str(text)))
+            for text in (_("number"), _("value"), _("what it is"), _("claims"))
+        ]
         group += nodes.thead("", nodes.row("", *heads))
         body = nodes.tbody()
         group += body
@@ -119,8 +121,13 @@ class Numbers(_Evidence):
             value = values[key][0]
             shown = format(value, number_format(value).removeprefix(":")).replace("-", "\N{MINUS SIGN}")
             name = self.target(anchor("number", key), nodes.paragraph("", "", nodes.literal("", key.partition(".")[2])))
-            body += nodes.row("", nodes.entry("", name), nodes.entry("", nodes.paragraph("", shown)),
-                              self.parse(what, nodes.entry()), self.parse(claims_text(claims), nodes.entry()))
+            body += nodes.row(
+                "",
+                nodes.entry("", name),
+                nodes.entry("", nodes.paragraph("", shown)),
+                self.parse(what, nodes.entry()),
+                self.parse(claims_text(claims), nodes.entry()),
+            )
         return made
 
 
@@ -142,7 +149,9 @@ class Tests(_Evidence):
                 head = nodes.paragraph("", "", nodes.strong("", in_words(test)))
                 head += nodes.Text(". " + " ".join(said.partition("\n\n")[0].split()) if said else ".")
                 box += head
-                self.parse(_("Run `pytest {test}`. Claims: {claims}.").format(test=test, claims=claims_text(claims)), box)
+                self.parse(
+                    _("Run `pytest {test}`. Claims: {claims}.").format(test=test, claims=claims_text(claims)), box
+                )
                 section += box
             made.append(section)
         return made

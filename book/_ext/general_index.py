@@ -1,8 +1,8 @@
 """The general index: a line in the table of contents, and Chinese terms in one group.
 
-Sphinx makes the index (genindex.html) from the glossary, the functions and the commands; the table of contents may only list
-files, so the line is added here, below the references. Sphinx also opens a group for every Chinese character that a term
-begins with: dozens of groups of one. They become one.
+Sphinx makes the index (genindex.html) from the glossary, the functions and the commands; the table of contents may
+only list files, so the line is added here, below the references. Sphinx also opens a group for every Chinese
+character that a term begins with: dozens of groups of one. They become one.
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ def list_it(app: Sphinx, doctree: nodes.document) -> None:
 def regroup(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
     if page == PAGE:
         context["genindexentries"] = together(context["genindexentries"])
-        context["genindexcounts"] = [sum(1 + len(sub) for _name, (_links, sub, _key) in entries)
-                                     for _group, entries in context["genindexentries"]]
+        context["genindexcounts"] = [
+            sum(1 + len(sub) for _name, (_links, sub, _key) in entries)
+            for _group, entries in context["genindexentries"]
+        ]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -3,19 +3,19 @@
     ```{ledger}
     ```
 
-renders all rows of book/ledger/*.yml, sorted by subject (subjects.yml). A row of partN*.yml has a verdict and must name its
-evidence: numbers in results/*.json, tests of this repository, or literature. A row of to_come.yml has neither, only the number
-of its subject. A row without evidence, evidence that does not exist, and a claim of ids.txt without a row are warnings, so a
-failed build; tests/book asks the same. Each row gets the anchor `ledger-<id>`, so {ref}`the ledger <ledger-0-10>` links to it.
+renders all rows of book/ledger/*.yml, sorted by subject (subjects.yml). A row of partN*.yml has a verdict and must
+name its evidence: numbers in results/*.json, tests of this repository, or literature. A row of to_come.yml has
+neither, only the number of its subject. A row without evidence, evidence that does not exist, and a claim of ids.txt
+without a row are warnings, so a failed build; tests/book asks the same. Each row gets the anchor `ledger-<id>`, so
+{ref}`the ledger <ledger-0-10>` links to it.
 
-It computes no number: benchmarks/ does. Where the evidence is shown is evidence.py, and what hides rows is js/ledger.js:
-without JavaScript all of them stand there.
+It computes no number: benchmarks/ does. Where the evidence is shown is evidence.py, and what hides rows is
+js/ledger.js: without JavaScript all of them stand there.
 """
 
 from __future__ import annotations
 
 import ast
-import html
 import re
 from collections import Counter
 from functools import cache
@@ -26,6 +26,7 @@ import yaml
 from docutils import nodes
 from docutils.statemachine import StringList
 from i18n import _
+from ledger_html import claim, controls, evidence
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -41,18 +42,6 @@ TEXTS = ("id", "source", "says", "verdict", "holds", "section")
 EVIDENCE = ("results", "tests", "cite")
 NUM = re.compile(r"\{num\}`([^:`]+)")
 PART = re.compile(r"part(\d+)(?:_\w+)?")
-
-
-class claim(nodes.General, nodes.Element):
-    """One row. Attributes: `verdict`, `lecture`, `subject`; js/ledger.js filters by them."""
-
-
-class evidence(nodes.General, nodes.Element):
-    """What shows a row; folded up in HTML. Attribute: `summary`."""
-
-
-class controls(nodes.General, nodes.Element):
-    """The filter. Attribute: `subjects`, pairs of number and title. Only HTML has it."""
 
 
 def read(path: Path) -> list[Row]:
@@ -137,8 +126,9 @@ def gaps(rows: list[Row], listed: list[str], subjects: list[Row]) -> list[str]:
     found = [f"claim {name} of ids.txt has no row" for name in listed if name not in there]
     found += [f"row {name} is not in ids.txt" for name in sorted(map(str, there - set(listed)))]
     known = {subject["part"] for subject in subjects}
-    found += [f"{row.get('id')}: subjects.yml has no part {row.get('part')!r}" for row in rows
-              if row.get("part") not in known]
+    found += [
+        f"{row.get('id')}: subjects.yml has no part {row.get('part')!r}" for row in rows if row.get("part") not in known
+    ]
     return found
 
 
@@ -185,19 +175,37 @@ def anchor(kind: str, name: str) -> str:
 
 def number_format(value: Any) -> str:
     """How a number is shown where nobody says how: ":.4g" for a fraction, ":," for a whole number."""
-    return ":.4g" if isinstance(value, float) and not value.is_integer() else ":,.0f" if isinstance(value, (int, float)) else ""
+    return (
+        ":.4g"
+        if isinstance(value, float) and not value.is_integer()
+        else ":,.0f"
+        if isinstance(value, (int, float))
+        else ""
+    )
 
 
 def evidence_markdown(row: Row, values: dict[str, Any]) -> tuple[str, str]:
     """(summary, list) of a row's evidence; values: what the keys of results/ are."""
     shown = row["evidence"]
     results, tests, cite = (shown.get(kind) or [] for kind in EVIDENCE)
-    lines = [f"- {what}: {{num}}`{key}{number_format(values[key])}` "
-             f"({{ref}}`{key} <{anchor('number', key)}>`)" for key, what in dict(results).items()]
+    lines = [
+        f"- {what}: {{num}}`{key}{number_format(values[key])}` ({{ref}}`{key} <{anchor('number', key)}>`)"
+        for key, what in dict(results).items()
+    ]
     lines += [f"- {{ref}}`{test.rpartition('::')[2]} <{anchor('test', test)}>`" for test in tests]
     lines += [f"- {{cite:t}}`{key}`" for key in cite]
     counts = [(len(results), _("computed: {n}")), (len(tests), _("tests: {n}")), (len(cite), _("sources: {n}"))]
     return ", ".join(text.format(n=n) for n, text in counts if n), "\n".join(lines)
+
+
+def fields(subjects: list[tuple[int, str]]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """The selects of the filter: name, label, and (value, text) of each option."""
+    every = ("", str(_("all")))
+    return [
+        ("verdict", str(_("Verdict")), [every, *((verdict, str(word)) for verdict, word in SHOWN.items())]),
+        ("subject", str(_("Subject")), [every, *((str(part), title) for part, title in subjects)]),
+        ("lecture", str(_("Lecture")), [every, *((name, name) for name in LECTURES)]),
+    ]
 
 
 class Ledger(SphinxDirective):
@@ -225,13 +233,18 @@ class Ledger(SphinxDirective):
         counts = ", ".join(f"{tally[verdict]} {word}" for verdict, word in SHOWN.items() if tally[verdict])
         summary = _("{n} claims: {counts}.").format(n=len(rows), counts=counts)
         titles = [(subject["part"], subject["title"]) for subject in subjects]
-        made: list[nodes.Node] = [nodes.paragraph("", summary, classes=["ledger-tally"]), controls(subjects=titles)]
+        made: list[nodes.Node] = [
+            nodes.paragraph("", summary, classes=["ledger-tally"]),
+            controls(fields=fields(titles)),
+        ]
         for part, title in titles:
             made.append(self.subject(part, title, [row for row in rows if row["part"] == part], folder))
         return made
 
     def subject(self, part: int, title: str, rows: list[Row], folder: Path) -> nodes.section:
-        section = nodes.section(ids=[f"ledger-subject-{part}"], names=[f"ledger-subject-{part}"], classes=["ledger-subject"])
+        section = nodes.section(
+            ids=[f"ledger-subject-{part}"], names=[f"ledger-subject-{part}"], classes=["ledger-subject"]
+        )
         self.state.document.note_explicit_target(section)
         heading = nodes.title(title, title)
         heading.source, heading.line = str(folder / "subjects.yml"), self.lineno
@@ -249,7 +262,9 @@ class Ledger(SphinxDirective):
         box = claim(ids=[here], names=[here], verdict=row["verdict"], lecture=row["source"], subject=row["part"])
         self.state.document.note_explicit_target(box)
         head = nodes.paragraph(classes=["ledger-head"])
-        head += nodes.inline("", str(SHOWN[row["verdict"]]), classes=["verdict", f"verdict-{row['verdict'].replace(' ', '-')}"])
+        head += nodes.inline(
+            "", str(SHOWN[row["verdict"]]), classes=["verdict", f"verdict-{row['verdict'].replace(' ', '-')}"]
+        )
         head += nodes.reference("", row["id"], internal=True, refid=here, classes=["ledger-id"])
         head += nodes.inline("", f"{row['source']} {_('says:')}", classes=["ledger-source"])
         box += head
@@ -269,67 +284,7 @@ class Ledger(SphinxDirective):
         self.state.nested_parse(StringList(text.splitlines(), source), self.content_offset, into)
 
 
-def visit_claim(self: Any, node: claim) -> None:
-    data = {f"data-{key}": str(node[key]) for key in ("verdict", "lecture", "subject")}
-    self.body.append(self.starttag(node, "div", CLASS="ledger-row", **data))
-
-
-def depart_claim(self: Any, node: claim) -> None:
-    self.body.append("</div>\n")
-
-
-def visit_evidence(self: Any, node: evidence) -> None:
-    shown = ' open="open"' if self.builder.name in ("epub", "singlehtml") else ""
-    self.body.append(f'<details class="ledger-evidence"{shown}><summary>{html.escape(node["summary"])}</summary>\n')
-
-
-def depart_evidence(self: Any, node: evidence) -> None:
-    self.body.append("</details>\n")
-
-
-def options(pairs: list[tuple[str, str]]) -> str:
-    return "".join(f'<option value="{html.escape(value)}">{html.escape(str(text))}</option>' for value, text in pairs)
-
-
-def visit_controls(self: Any, node: controls) -> None:
-    """The filter starts hidden: js/ledger.js shows it, since it does nothing without it."""
-    if self.builder.name == "epub":
-        raise nodes.SkipNode
-    fields = [
-        ("verdict", _("Verdict"), [("", _("all")), *SHOWN.items()]),
-        ("subject", _("Subject"), [("", _("all")), *((str(part), title) for part, title in node["subjects"])]),
-        ("lecture", _("Lecture"), [("", _("all")), *((name, name) for name in LECTURES)]),
-    ]
-    selects = "".join(f'<label>{html.escape(str(label))} <select name="{name}">{options(pairs)}</select></label>\n'
-                      for name, label, pairs in fields)
-    shown = html.escape(str(_("{n} of {all} claims shown.")))
-    self.body.append(
-        f'<form class="ledger-filter" role="search" aria-label="{html.escape(str(_("Filter the claims")))}" hidden>\n{selects}'
-        f'<label>{html.escape(str(_("Words")))} <input name="words" type="search" autocomplete="off"></label>\n'
-        f'<button type="reset">{html.escape(str(_("Show all")))}</button>\n'
-        f'<output aria-live="polite" data-text="{shown}"></output>\n</form>\n')
-    raise nodes.SkipNode
-
-
-def nothing(self: Any, node: nodes.Element) -> None:
-    """Other builders show what is inside."""
-
-
-def skip(self: Any, node: nodes.Element) -> None:
-    raise nodes.SkipNode
-
-
-def add_files(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
-    """The script goes to the pages that have the filter."""
-    if doctree is not None and next(doctree.findall(controls), None) is not None:
-        app.add_js_file("js/ledger.js", loading_method="defer")
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
-    plain = {name: (nothing, nothing) for name in ("latex", "text", "man", "texinfo")}
-    app.add_node(claim, html=(visit_claim, depart_claim), **plain)
-    app.add_node(evidence, html=(visit_evidence, depart_evidence), **plain)
-    app.add_node(controls, html=(visit_controls, nothing), **{name: (skip, nothing) for name in plain})
+    app.setup_extension("ledger_html")
     app.add_directive("ledger", Ledger)
-    app.connect("html-page-context", add_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -54,13 +54,23 @@ def edition(root: Path, name: str) -> Path:
     root.mkdir()
     for folder in ("llmlab", "solutions"):
         (root / folder).symlink_to(ROOT / folder)
-    files = {f"book/reference/api/{module}.md": (ROOT / f"book/reference/api/{module}.md").read_text(encoding="utf-8")
-             for module in MODULES}
+    files = {
+        f"book/reference/api/{module}.md": (ROOT / f"book/reference/api/{module}.md").read_text(encoding="utf-8")
+        for module in MODULES
+    }
     listed = "\n".join(f"book/reference/api/{module}" for module in MODULES)
     files["index.md"] = f"# API\n\n```{{toctree}}\n{listed}\n```\n"
-    out, said = build(root, files, ["sphinx_design", "i18n", "api"], llmlab_edition=name, exclude_patterns=["out*", "llmlab", "solutions"])
+    out, said = build(
+        root,
+        files,
+        ["sphinx_design", "i18n", "api"],
+        llmlab_edition=name,
+        exclude_patterns=["out*", "llmlab", "solutions"],
+    )
     lines = [line for line in said.splitlines() if "WARNING" in line or "ERROR" in line]
-    assert [line for line in lines if "undefined label" not in line and "cross-reference target not found" not in line] == []
+    assert [
+        line for line in lines if "undefined label" not in line and "cross-reference target not found" not in line
+    ] == []
     return out
 
 
@@ -84,7 +94,9 @@ def test_an_answer_planted_into_a_students_page_is_found(tmp_path: Path, secrets
     body = source.partition("def top_p(")[2].partition("### BEGIN SOLUTION\n")[2].partition("    ### END")[0]
     code = "def nucleus(z, mass):\n" + body.replace("logits", "z").replace("p <= 1", "mass <= 1")
     shown = code.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    (tmp_path / "a.html").write_text(f'<div class="highlight"><pre><span class="k">{shown}</span></pre></div>', encoding="utf-8")
+    (tmp_path / "a.html").write_text(
+        f'<div class="highlight"><pre><span class="k">{shown}</span></pre></div>', encoding="utf-8"
+    )
     assert len(body.splitlines()) > 2
     assert [leak.file for leak in leaks.scan(pages(tmp_path), secrets)] == ["a.html"]
 

@@ -134,10 +134,11 @@ def test_anchors_of_evidence_do_not_collide(ledger: ModuleType, rows: list[dict[
 
 
 SMALL = {
-    "index.md": "# Ledger\n\n(sec-a)=\n## A\n\n```{ledger}\n```\n\n## Shown\n\n```{evidence-numbers}\n```\n\n```{evidence-tests}\n```\n",
+    "index.md": "# Ledger\n\n(sec-a)=\n## A\n\n```{ledger}\n```\n\n## Shown\n\n```{evidence-numbers}\n```\n\n"
+    "```{evidence-tests}\n```\n",
     "book/ledger/subjects.yml": "- {part: 6, title: Decoding}\n",
-    "book/ledger/part6.yml": "- {id: x-1, source: L11, says: It is so, verdict: wrong, holds: 'It is {num}`f.a:.1f`', section: sec-a, "
-    "evidence: {results: {f.a: what it is}, tests: ['tests/test_it.py::test_of_it']}}\n",
+    "book/ledger/part6.yml": "- {id: x-1, source: L11, says: It is so, verdict: wrong, holds: 'It is {num}`f.a:.1f`', "
+    "section: sec-a, evidence: {results: {f.a: what it is}, tests: ['tests/test_it.py::test_of_it']}}\n",
     "book/ledger/to_come.yml": "- {id: x-2, source: PI, says: It will be, part: 6}\n",
     "book/ledger/ids.txt": "x-1 x-2\n",
     "results/f.json": '{"origin": {"command": "make f", "date": "today", "machine": "mine"}, "values": {"a": 0.25}}',
@@ -147,8 +148,9 @@ SMALL = {
 
 
 def small(folder: Path) -> str:
-    out, said = build(folder, SMALL,
-                      ["sphinxcontrib.bibtex", "i18n", "num", "ledger", "evidence"], bibtex_bibfiles=["refs.bib"])
+    out, said = build(
+        folder, SMALL, ["sphinxcontrib.bibtex", "i18n", "num", "ledger", "evidence"], bibtex_bibfiles=["refs.bib"]
+    )
     assert "WARNING" not in said and "ERROR" not in said, said
     return (out / "index.html").read_text(encoding="utf-8")
 
@@ -173,7 +175,7 @@ def test_without_a_script_everything_is_shown(tmp_path: Path) -> None:
     form = re.search(r"<form[^>]*>", html)
     assert form and " hidden" in form[0]
     assert " hidden" not in html.replace(form[0], "")
-    inside = html.partition("<form class=\"ledger-filter")[2].partition("</form>")[0]
+    inside = html.partition('<form class="ledger-filter')[2].partition("</form>")[0]
     assert inside.count("<label>") == inside.count("<select") + inside.count("<input") == 4
 
 

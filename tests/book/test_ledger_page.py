@@ -1,4 +1,4 @@
-"""The ledger in a browser: the filter counts, hides, announces and can be sent on; without JavaScript all claims are there."""
+"""The ledger in a browser: the filter counts, hides, announces and can be sent on; without it all claims are there."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ def rows(ledger: ModuleType) -> list[dict[str, Any]]:
 
 def choose(page: Any, name: str, value: str) -> None:
     """What a person does with a control: set it, and the browser tells the page."""
-    page.evaluate(f"(() => {{ const control = document.querySelector('.ledger-filter').elements['{name}']; control.value = '{value}';"
-                  " control.dispatchEvent(new Event('input', {bubbles: true})); })()")
+    page.evaluate(
+        f"(() => {{ const control = document.querySelector('.ledger-filter').elements['{name}'];"
+        f" control.value = '{value}';"
+        " control.dispatchEvent(new Event('input', {bubbles: true})); })()"
+    )
 
 
 def test_each_control_shows_what_it_says(html: Path, page: Any, rows: list[dict[str, Any]]) -> None:
@@ -42,8 +45,16 @@ def test_words_may_be_anywhere_in_a_claim_and_empty_subjects_go(html: Path, page
     page.open(html / "book" / "ledger.html")
     choose(page, "words", "penalty MULTIPLIES")
     assert page.evaluate(SHOWN) == ["0-10"]
-    assert page.evaluate("[...document.querySelectorAll('section.ledger-subject')].filter(s => s.checkVisibility()).length") == 1
-    assert page.evaluate("[...document.querySelectorAll('.ledger-contents a')].filter(a => a.checkVisibility()).length") == 1
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('section.ledger-subject')].filter(s => s.checkVisibility()).length"
+        )
+        == 1
+    )
+    assert (
+        page.evaluate("[...document.querySelectorAll('.ledger-contents a')].filter(a => a.checkVisibility()).length")
+        == 1
+    )
     choose(page, "words", "zebra")
     assert page.evaluate(SHOWN) == [] and page.evaluate(SAID) == "0 of 170 claims shown."
     page.evaluate("document.querySelector('.ledger-filter button[type=reset]').click()")
@@ -67,10 +78,19 @@ def test_the_choice_is_in_the_address_and_a_link_to_a_claim_shows_it(html: Path,
 
 def test_the_controls_are_native_named_and_in_order_of_the_keyboard(html: Path, page: Any) -> None:
     page.open(html / "book" / "ledger.html")
-    order = "[...document.querySelectorAll('.ledger-filter :is(select, input, button)')].map(c => [c.tagName, c.tabIndex, "
-    found = page.evaluate(order + "(c.labels && c.labels[0] ? c.labels[0].textContent : c.textContent).trim().split(/\\s/)[0]])")
-    assert found == [["SELECT", 0, "Verdict"], ["SELECT", 0, "Subject"], ["SELECT", 0, "Lecture"], ["INPUT", 0, "Words"],
-                     ["BUTTON", 0, "Show"]]
+    order = (
+        "[...document.querySelectorAll('.ledger-filter :is(select, input, button)')].map(c => [c.tagName, c.tabIndex, "
+    )
+    found = page.evaluate(
+        order + "(c.labels && c.labels[0] ? c.labels[0].textContent : c.textContent).trim().split(/\\s/)[0]])"
+    )
+    assert found == [
+        ["SELECT", 0, "Verdict"],
+        ["SELECT", 0, "Subject"],
+        ["SELECT", 0, "Lecture"],
+        ["INPUT", 0, "Words"],
+        ["BUTTON", 0, "Show"],
+    ]
     assert page.evaluate("document.querySelector('.ledger-filter output').getAttribute('aria-live')") == "polite"
 
 
@@ -80,9 +100,13 @@ def test_a_phone_needs_no_sideways_scrolling(html: Path, page: Any) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 375, name
 
 
-def test_without_javascript_all_claims_are_there_and_each_links_to_itself(html: Path, rows: list[dict[str, Any]]) -> None:
+def test_without_javascript_all_claims_are_there_and_each_links_to_itself(
+    html: Path, rows: list[dict[str, Any]]
+) -> None:
     text = (html / "book" / "ledger.html").read_text(encoding="utf-8")
-    places = re.findall(r'<div class="ledger-row"[^>]*id="ledger-([\d-]+)"|id="ledger-([\d-]+)"[^>]*class="ledger-row"', text)
+    places = re.findall(
+        r'<div class="ledger-row"[^>]*id="ledger-([\d-]+)"|id="ledger-([\d-]+)"[^>]*class="ledger-row"', text
+    )
     assert {a or b for a, b in places} == {row["id"] for row in rows}
     hidden = [tag for tag in re.findall(r"<(?:div|section|form)[^>]*\bhidden\b[^>]*>", text) if "ledger" in tag]
     assert len(hidden) == 1 and "ledger-filter" in hidden[0]

@@ -25,12 +25,19 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 
 # ---- commands
 
+
 @cache
 def terminal(*command: str) -> str:
     """What the installed program prints in a terminal of 80 columns, in a process of its own, trimmed."""
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run([sys.executable, "-m", "llmlab", *command, "--help"], env=environment, capture_output=True, text=True,
-                          encoding="utf-8", check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "llmlab", *command, "--help"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
     return trimmed(done.stdout)
 
 
@@ -76,6 +83,7 @@ def test_a_command_that_is_not_on_the_page_is_noticed(commands: str, monkeypatch
 
 # ---- glossary
 
+
 def entries(text: str) -> list[list[str]]:
     """The names of every entry of a glossary, as it is written.
 
@@ -103,7 +111,10 @@ def test_every_term_has_an_english_and_a_chinese_name() -> None:
     text = (BOOK / "glossary.md").read_text(encoding="utf-8")
     assert len(entries(text)) >= 130
     assert in_one_language(text) == []
-    assert in_one_language("```{glossary}\ntoken\n词元\n  A unit.\n\nbatch\n  Many.\n\n批\n  Many.\n```\n") == ["batch", "批"]
+    assert in_one_language("```{glossary}\ntoken\n词元\n  A unit.\n\nbatch\n  Many.\n\n批\n  Many.\n```\n") == [
+        "batch",
+        "批",
+    ]
 
 
 def test_a_term_has_one_entry() -> None:
@@ -112,6 +123,7 @@ def test_a_term_has_one_entry() -> None:
 
 
 # ---- references
+
 
 def cited() -> set[str]:
     """Keys that a page or a row of the ledger cites."""
@@ -135,6 +147,7 @@ def test_every_reference_is_cited() -> None:
 
 
 # ---- index
+
 
 def test_the_index_has_terms_functions_and_commands_and_is_in_the_contents(html: Path) -> None:
     page = BeautifulSoup((html / "genindex.html").read_text(encoding="utf-8"), "html.parser")

@@ -1,6 +1,6 @@
 /* Hides the claims that the reader did not ask for. The ledger works without this script: every claim is on the page.
-   The choice is kept in the address (ledger.html#verdict=wrong&words=top-p), so that it can be sent to somebody. An address
-   that names a claim (ledger.html#ledger-0-10) shows that claim, whatever was chosen before. */
+   The choice is kept in the address (ledger.html#verdict=wrong&words=top-p), so that it can be sent to somebody. An
+   address that names a claim (ledger.html#ledger-0-10) shows that claim, whatever was chosen before. */
 (function () {
   "use strict";
   const form = document.querySelector("form.ledger-filter");
@@ -39,7 +39,7 @@
     output.value = output.dataset.text.replace("{n}", n).replace("{all}", rows.length);
   }
 
-  /** Keep the choice in the address; without a choice the address stays as it is, so that links to claims go on working. */
+  /** Keep the choice in the address; without a choice it stays as it is, so that links to claims go on working. */
   function remember() {
     const query = new URLSearchParams(chosen()).toString();
     const names_a_claim = document.getElementById(location.hash.slice(1));
@@ -51,7 +51,9 @@
     const claim = document.getElementById(location.hash.slice(1));
     const query = new URLSearchParams(claim ? "" : location.hash.slice(1));
     if (!claim && location.hash && !names.some((name) => query.has(name))) return; // an address of something else
-    if (!claim || claim.closest("[hidden]")) for (const name of names) form.elements[name].value = query.get(name) || "";
+    if (!claim || claim.closest("[hidden]")) {
+      for (const name of names) form.elements[name].value = query.get(name) || "";
+    }
     show();
     if (claim) claim.scrollIntoView();
   }
