@@ -1,12 +1,14 @@
-"""What every chapter gets from its front matter: the box below its title, the pointer to its lab, and the watch over its shape.
+"""What every chapter gets from its front matter: the box below its title, the way into its lab, and its shape.
 
-- Below the title stand the time, the chapters to read before, and the functions to write with the lab that tests them.
+- Below the title stand the time, the chapters to read before, and the functions to write with the lab that tests
+  them.
 - The last chapter that a lab asks for ends with the way into that lab.
 - A link to the next page says when it leads into another part.
 - A chapter that lacks a part of the shape is a warning, so a failed build (shape.py says what the shape is).
 
-The front matter is `llmlab: {minutes, needs, lab}`; docs/book.md explains it. The words of a chapter are its author's; nothing here
-changes them. What the reader has read is not known here: book/_static/js/progress.js keeps that in the browser.
+The front matter is `llmlab: {minutes, needs, lab}`; docs/book.md explains it. The words of a chapter are its
+author's; nothing here changes them. What the reader has read is not known here: book/_static/js/progress.js keeps
+that in the browser.
 """
 
 from __future__ import annotations
@@ -88,7 +90,8 @@ def written(chapter: Chapter, here: str) -> list[nodes.Node]:
         return [nodes.Text(str(_("nothing yet; the chapter belongs to")) + " "), lab]
     count = len(chapter.tasks)
     what = str(_("1 function") if count == 1 else _("{n} functions")).format(n=count)
-    return [nodes.Text(f"{what}, {_('tested in')} "), lab]
+    ahead, _lab, after = str(_("{functions}, tested in {lab}")).replace("{functions}", what).partition("{lab}")
+    return [nodes.Text(ahead), lab, nodes.Text(after)]
 
 
 def head(chapter: Chapter, here: str) -> nodes.bullet_list:
@@ -110,8 +113,10 @@ def way_into(lab: str, here: str) -> nodes.admonition:
     """What stands at the end of the last chapter of a lab."""
     commands = nodes.paragraph()
     commands += [nodes.literal("", f"llmlab start my-labs {lab}"), nodes.Text(f" {_('makes its folder')}, ")]
-    commands += [nodes.literal("", f"llmlab check {lab} --watch"), nodes.Text(f" {_('tells at every save what is right')}.")]
-    covers = nodes.paragraph("", "", nodes.Text(str(_("You have read all that it asks for:")) + " "), lab_link(lab, here), nodes.Text("."))
+    commands += [nodes.literal("", f"llmlab check {lab} --watch")]
+    commands += [nodes.Text(f" {_('tells at every save what is right')}.")]
+    covers = nodes.paragraph("", str(_("You have read all that it asks for:")) + " ")
+    covers += [lab_link(lab, here), nodes.Text(".")]
     title = nodes.title("", str(_("Now lab {n}")).format(n=lab.removeprefix("lab")))
     return nodes.admonition("", title, covers, commands, classes=["chapter-lab"])
 
@@ -153,7 +158,8 @@ def load(app: Sphinx) -> None:
     app.chapters = {page(c.name): c for part in app.course for c in part.chapters}
     for name, wrong in all_gaps(app.course, LABS).items():
         for gap in wrong:
-            log.warning("the chapter's shape: %s (docs/book.md, “Shape of a chapter”)", gap, location=page(name), type="shape")
+            text = "the chapter's shape: %s (docs/book.md, “Shape of a chapter”)"
+            log.warning(text, gap, location=page(name), type="shape")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

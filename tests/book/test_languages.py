@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import posixpath
 import re
 import sys
@@ -17,6 +18,7 @@ from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "book"))
+import i18n  # noqa: E402
 import languages  # noqa: E402
 import translate  # noqa: E402
 
@@ -240,3 +242,58 @@ def test_a_page_without_a_translation_says_so(html: Path, page: Any) -> None:
     )
     page.open(html / "zh/book/intro.html")
     assert page.evaluate(shown) == "none"
+
+
+ENGLISH = re.compile(r"[a-z]{3,} [a-z]{2,}|^(?!FLOPs$)[A-Za-z]{4,}$|\d bits")
+"""Two words, one alone, or a unit; what the model wrote stands between quotation marks."""
+
+
+def figure_page(figures: Any, folder: Path) -> Path:
+    """A page with every figure of the book, with the words that a Chinese page has."""
+    catalog = translate.read(translate.catalogue(ROOT, "zh_CN", "llmlab"), "zh_CN")
+    words = {m.id: m.string for m in catalog if m.id}
+    chapters = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "book").glob("part*/*.md")))
+    parts = []
+    for name, data in re.findall(r"^```\{interactive\} (\S+)\n(?::data: \.\./_data/(\S+)\n)?", chapters, re.M):
+        spec = figures.read_spec(ROOT / "book/_figures" / f"{name}.yml")
+        knobs = {
+            key: {
+                **knob,
+                "label": words[knob["label"]],
+                "names": {str(value): words[str(word)] for value, word in knob.get("names", {}).items()},
+            }
+            for key, knob in spec["knobs"].items()
+        }
+        found = json.loads((ROOT / "book/_data" / data).read_text(encoding="utf-8")) if data else None
+        payload = json.dumps({"title": words[spec["title"]], "knobs": knobs, "data": found}).replace("</", "<\\/")
+        parts.append(
+            f'<div class="fig fig-{name}" id="{name}"><script type="application/json">{payload}</script></div>'
+        )
+        parts.append(f'<script src="{(ROOT / "book/_static/figures" / f"{name}.js").as_uri()}"></script>')
+    texts = json.dumps(i18n.script_texts(translate.catalogue(ROOT, "zh_CN", "llmlab")))
+    lib = (ROOT / "book/_static/figures/lib.js").as_uri()
+    page = folder / "figures.html"
+    page.write_text(
+        f'<!DOCTYPE html><html lang="zh-CN"><meta charset="utf-8"><title>x</title><script>window.llmlabText = {texts}'
+        f'</script><script src="{lib}"></script>{"".join(parts)}</html>',
+        encoding="utf-8",
+    )
+    return page
+
+
+SHOWN = """[...document.querySelectorAll('.fig')].flatMap((fig) => {
+  const said = [], walk = document.createTreeWalker(fig, NodeFilter.SHOW_TEXT);
+  const not = 'script, code, .fig-beam-tree tbody th, .fig-beam-tree option';  // texts of the model and of prompts
+  while (walk.nextNode()) if (!walk.currentNode.parentElement.closest(not)) said.push(walk.currentNode.data);
+  for (const e of fig.querySelectorAll('[aria-label], [title]'))
+    said.push(e.getAttribute('aria-label') || e.getAttribute('title'));
+  return said.map((text) => [fig.id, text.trim()]);
+})"""
+
+
+def test_every_figure_speaks_chinese(figures: Any, page: Any, tmp_path: Path) -> None:
+    page.open(figure_page(figures, tmp_path))
+    shown = page.evaluate(SHOWN)
+    assert page.errors == [] and len({name for name, _text in shown}) >= 8
+    assert {(name, text) for name, text in shown if ENGLISH.search(re.sub("“.*?”", "", text))} == set()
+    assert ENGLISH.search("A sentence in it") and ENGLISH.search("scores") and not ENGLISH.search("top-k 采样")

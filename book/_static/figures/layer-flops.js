@@ -55,7 +55,7 @@
       speak(state, found);
       const shown = Object.entries(found.parts).filter(([name]) => name !== "lm_head" || state.whole);
       table([_("step"), _("FLOPs"), _("share")], [
-        ...shown.map(([name, flops]) => [name === "mlp" ? _("MLP") : name, fmt.si(flops, 4), fmt.percent(flops / found.total, 1)]),
+        ...shown.map(([name, flops]) => [names[name] || (name === "output" ? _("output") : name), fmt.si(flops, 4), fmt.percent(flops / found.total, 1)]),
         [_("all"), fmt.si(found.total, 4), fmt.percent(1)]]);
     }
 
