@@ -1,8 +1,9 @@
 """The directives {course-map} and {course-labs}: the whole course on one page, made from the chapters' front matter.
 
-`{course-map}` draws which chapter builds on which, and lists every part's chapters with their time, what they need and the lab that
-tests them. `{course-labs}` lists the labs with their modules and chapters; each has the anchor `map-lab1` and so on. The picture says
-nothing that the list does not, so a screen reader gets its name alone. Both are real lists: they read without style sheet or script.
+`{course-map}` draws which chapter builds on which, and lists every part's chapters with their time, what they need
+and the lab that tests them. `{course-labs}` lists the labs with their modules and chapters; each has the anchor
+`map-lab1` and so on. The picture says nothing that the list does not, so a screen reader gets its name alone. Both
+are real lists: they read without style sheet or script.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 from llmlab._finder import LABS
 
 WIDTH, ROW, RAIL, BULGE = 360, 26, 92, 82
-"""The picture, in units of its viewBox: width, height of a row, where the dots stand, how far the longest arc reaches."""
+"""The picture, in units of its viewBox: width, height of a row, where the dots stand, reach of the longest arc."""
 COLOURS = {1: "#0072b2", 2: "#d55e00", 3: "#009e73", 4: "#cc79a7"}
 """The parts' colours where the book's palette is not there: in an EPUB."""
 
@@ -52,7 +53,8 @@ class CourseMap(_Sections):
         made = self.section(f"map-part{number}")
         made += nodes.title("", str(_(part.caption)))
         total = sum(c.minutes for c in part.chapters)
-        made += nodes.paragraph("", str(_("{n} chapters, about {time}")).format(n=len(part.chapters), time=duration(total)))
+        sums = str(_("{n} chapters, about {time}")).format(n=len(part.chapters), time=duration(total))
+        made += nodes.paragraph("", sums)
         listed = nodes.bullet_list(classes=["course-chapters"])
         for chapter in part.chapters:
             facts: list[nodes.Node] = [nodes.Text(duration(chapter.minutes))]
@@ -121,19 +123,19 @@ def draw(rows: list[tuple[int, str, list[str], str]]) -> str:
     for part, name, _needs, title in rows:
         parts.append(f'<circle cx="{RAIL}" cy="{place[name]:g}" r="5" {paint("fill", part)}/>')
         parts.append(f'<text x="{RAIL + 14}" y="{place[name] + 4.5:g}" font-size="12.5">{escape(title)}</text>')
-    label = escape(str(_("Arcs lead from each chapter down to those that build on it. The lists below say the same in words.")))
+    label = _("Arcs lead from each chapter down to those that build on it. The lists below say the same in words.")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="course-graph" viewBox="0 0 {WIDTH} {y:g}" role="img" '
-        f'aria-label="{label}">{"".join(parts)}</svg>\n'
+        f'aria-label="{escape(str(label))}">{"".join(parts)}</svg>\n'
     )
 
 
 def visit_graph(self: Any, node: course_graph) -> None:
     env = self.builder.env
-    rows = [
-        (part, name, needs, env.titles[page(name)].astext() if page(name) in env.titles else title)  # a translated one, if there is
-        for part, name, needs, title in node["rows"]
-    ]
+    rows = []
+    for part, name, needs, title in node["rows"]:
+        shown = env.titles.get(page(name))  # the translated one, in an edition that has the chapter
+        rows.append((part, name, needs, shown.astext() if shown else title))
     self.body.append(draw(rows))
 
 

@@ -15,13 +15,14 @@
       It crosses the border alone, and the token that crosses is kept.
     ```
 
-`:answer:` has the numbers of the right answers, from 1; with several of them the reader may tick several. The last block is the
-list: an answer's first paragraph is what can be chosen, what follows is its feedback. `:name:` is the anchor for {ref}.
+`:answer:` has the numbers of the right answers, from 1; with several of them the reader may tick several. The last
+block is the list: an answer's first paragraph is what can be chosen, what follows is its feedback. `:name:` is the
+anchor for {ref}.
 
-On a page an answer is a native radio button or checkbox, so keyboard and screen reader work as in any form; feedback stands in a
-status region that the style sheet shows once the answer is chosen. On paper and in an EPUB all feedback is shown with its mark.
-Question, answers and feedback are ordinary paragraphs, so they are translated like any. It keeps no score and sends nothing;
-book/_static/js/progress.js may remember what was chosen.
+On a page an answer is a native radio button or checkbox, so keyboard and screen reader work as in any form; feedback
+stands in a status region that the style sheet shows once the answer is chosen. On paper and in an EPUB all feedback
+is shown with its mark. Question, answers and feedback are ordinary paragraphs, so they are translated like any. It
+keeps no score and sends nothing; book/_static/js/progress.js may remember what was chosen.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def problem(blocks: list[nodes.Node], right: list[int]) -> str | None:
         if not item.children or not isinstance(item[0], nodes.paragraph):
             return f"answer {number} must begin with a paragraph"
         if len(item) < 2:
-            return f"answer {number} has no feedback; below it, after an empty line and indented, say why it is right or wrong"
+            return f"answer {number} has no feedback; say below it, indented, why it is right or wrong"
     return None
 
 

@@ -2,8 +2,8 @@
 
     python book/_ext/shape.py            which chapter lacks what; exit status 1 if any does
 
-It reads the Markdown alone: no Sphinx, no kernel, no page is built. docs/book.md says what the shape is and why. What is made of it
-on a page is in chapter.py and course_map.py.
+It reads the Markdown alone: no Sphinx, no kernel, no page is built. docs/book.md says what the shape is and why. What
+is made of it on a page is in chapter.py and course_map.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ from typing import Any
 
 import yaml
 
-ENDING = {"check": r"Check yourself", "summary": r"Summary", "lecture": r"What the lectures? says?", "reading": r"Further reading"}
+ENDING = {
+    "check": r"Check yourself",
+    "summary": r"Summary",
+    "lecture": r"What the lectures? says?",
+    "reading": r"Further reading",
+}
 """Part of the shape -> its heading; they stand at the end of a chapter in this order."""
 SHAPE = ("question", "predict", "run", "exercise", *ENDING)
 FIELDS = {"minutes", "needs", "lab", "without"}
@@ -40,7 +45,7 @@ class Block:
 
 @dataclass
 class Chapter:
-    """One chapter as its file says. `name` is "part1/logits"; `sections` maps a `##` heading to its text, "" to what is above."""
+    """One chapter as its file says. name: "part1/logits"; sections: heading of a `##` -> its text, "" -> what is above."""
 
     name: str
     title: str
@@ -68,8 +73,10 @@ class Chapter:
         return sum(block.name in names for block in self.blocks)
 
     def estimate(self) -> int:
-        """Minutes to read, predict, run and answer, by a rule of thumb: 100 words a minute, a minute and a half for a cell or quiz,
-        three for an exercise; in fives."""
+        """Minutes to read, predict, run and answer, in fives, by a rule of thumb.
+
+        100 words a minute, a minute and a half for a cell, figure or quiz, three for an exercise.
+        """
         words = sum(len(text.split()) for text in self.sections.values())
         things = self.count("code-cell", "quiz", "reveal", "interactive") + 2 * self.count("exercise")
         minutes = words / 100 + 1.5 * things
@@ -83,7 +90,7 @@ class Part:
 
 
 def scan(lines: list[str]) -> Iterator[tuple[str, str, Block | None]]:
-    """(section, line of prose, block that begins there) for each line outside code; a block's own lines go into the block.
+    """(section, line of prose, block that begins there) for each line outside code; a block keeps its own lines.
 
     Blocks between ``` are taken whole. Those between ::: may hold others and prose, so their lines are scanned, too.
     """
@@ -193,8 +200,10 @@ def sentences(text: str) -> list[str]:
 
 
 def gaps(chapter: Chapter, before: list[str], labs: dict[str, tuple[str, ...]]) -> list[str]:
-    """Everything wrong with a chapter's shape, in words. `before`: the chapters above it in the table of contents; `labs`: lab ->
-    modules."""
+    """Everything wrong with a chapter's shape, in words.
+
+    before: the chapters above it in the table of contents; labs: lab -> its modules.
+    """
     about, found = chapter.about, []
     if missing := {"minutes", "needs", "lab"} - set(about):
         found.append(f"front matter: llmlab lacks {', '.join(sorted(missing))}")
@@ -232,7 +241,8 @@ def read(root: Path) -> list[Part]:
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     parts = []
     for part in toc.get("parts", []):
-        names = [c["file"].removeprefix("book/") for c in part["chapters"] if re.match(r"book/part\d", c.get("file", ""))]
+        files = [c["file"] for c in part["chapters"] if re.match(r"book/part\d", c.get("file", ""))]
+        names = [file.removeprefix("book/") for file in files]
         chapters = [parse(n, (root / "book" / f"{n}.md").read_text(encoding="utf-8")) for n in names]
         if chapters:
             parts.append(Part(part["caption"], chapters))

@@ -5,8 +5,8 @@
     check.png    `llmlab check` in a workspace where top_p has a mistake that students really make
     class.png    the page about the class that `llmlab overview lab1` wrote
 
-Run `make course` first: the book and the sample class must be there. Needs Chromium. Nothing is drawn by hand here; a picture that
-has become untrue is made again by running this.
+Run `make course` first: the book and the sample class must be there. Needs Chromium. Nothing is drawn by hand here; a
+picture that has become untrue is made again by running this.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def check(folder: Path) -> str:
     solved, mistake = (ROOT / "solutions" / f for f in ("decoding.py", f"mutants/decoding/{MISTAKE}.py"))
     text = solved.read_text(encoding="utf-8") + "\n\n" + mistake.read_text(encoding="utf-8")
     (work / "decoding.py").write_text(text.replace("from __future__ import annotations\n", ""), encoding="utf-8")
-    shown = terminal([llmlab, "check", "decoding"], work).rpartition("\x1b[2K")[2]  # without what was shown while it ran
+    shown = terminal([llmlab, "check", "decoding"], work)
+    shown = shown.rpartition("\x1b[2K")[2]  # without what was shown while it ran
     return "$ llmlab check decoding\n" + shown.replace(f"{work}/", "my-labs/")
 
 
@@ -108,11 +109,12 @@ def save(name: str, data: str) -> None:
 def main() -> int:
     options = argparse.ArgumentParser(description="Make the pictures of README.md.")
     options.add_argument("--html", type=Path, default=ROOT / "_build" / "html", help="the built book")
-    options.add_argument("--overview", type=Path, default=ROOT / "assignments" / "overview" / "lab1.html", help="the page about a class")
+    shown = ROOT / "assignments" / "overview" / "lab1.html"
+    options.add_argument("--overview", type=Path, default=shown, help="the page about a class")
     given = options.parse_args()
     html, overview = given.html.resolve(), given.overview.resolve()
     if missing := [str(path) for path in (html / "index.html", overview) if not path.is_file()]:
-        print(f"{' and '.join(missing)} not found; run `make course` first, then `llmlab overview lab1`", file=sys.stderr)
+        print(f"{' and '.join(missing)} not found; run `make course`, then `llmlab overview lab1`", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as scratch, browser() as page:
         page.open(html / "book" / "part1" / "sampling.html", width=1200, height=760)

@@ -69,7 +69,8 @@ def chapter(name: str, about: str, body: str) -> str:
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The pages, and what the build warned of."""
     pages = {f"book/{name}.md": chapter(name, *rest) for name, rest in CHAPTERS.items()}
-    scripts = {f"_static/{name}": (STATIC / name).read_text(encoding="utf-8") for name in ("js/progress.js", "css/quiz.css")}
+    files = ("js/progress.js", "css/quiz.css")
+    scripts = {f"_static/{name}": (STATIC / name).read_text(encoding="utf-8") for name in files}
     return build(
         tmp_path_factory.mktemp("course"),
         {"conf.py": CONF, "index.md": INDEX, "_toc.yml": TOC, "_templates/layout.html": LAYOUT, **pages, **scripts},
@@ -157,7 +158,10 @@ def test_every_lab_has_an_entry_with_its_modules_and_chapters(course: Path) -> N
     assert [words(a) for a in labs[1].select("p a")] == ["Chapter two", "Chapter three"]
 
 
-MARKS = "[...document.querySelectorAll('.bd-sidebar-primary a, .course-chapter > a')].flatMap(a => a.querySelector('.read-mark') ? a.href : [])"
+MARKS = (
+    "[...document.querySelectorAll('.bd-sidebar-primary a, .course-chapter > a')]"
+    ".flatMap(a => a.querySelector('.read-mark') ? a.href : [])"
+)
 BUTTON = "document.querySelector('.read-button')"
 
 
@@ -170,7 +174,8 @@ def test_what_was_read_and_answered_is_remembered_until_it_is_forgotten(course: 
     page.evaluate(f"{BUTTON}.click(); document.querySelector('#q-one-2').click()")
     assert page.evaluate(f"{BUTTON}.textContent") == "Mark as not read"
     page.open(course / "book" / "part2" / "three.html")
-    assert page.evaluate("document.querySelector('#q-one-2').checked") and page.evaluate("document.querySelector('.read-said').textContent")
+    assert page.evaluate("document.querySelector('#q-one-2').checked")
+    assert page.evaluate("document.querySelector('.read-said').textContent")
     page.open(course / "index.html")
     marked = page.evaluate(MARKS)
     assert [link.rsplit("/", 1)[1] for link in marked] == ["three.html"] * 2, "once on the map, once in the sidebar"
@@ -185,7 +190,9 @@ def test_what_was_read_and_answered_is_remembered_until_it_is_forgotten(course: 
 
 
 @pytest.mark.xdist_group("browser")
-@pytest.mark.parametrize("kept", ["{", "null", "7", '{"read": 3, "quiz": {"q-one": 7}}', '{"read": [], "quiz": {"q-one": [9, "x"]}}'])
+@pytest.mark.parametrize(
+    "kept", ["{", "null", "7", '{"read": 3, "quiz": {"q-one": 7}}', '{"read": [], "quiz": {"q-one": [9, "x"]}}']
+)
 def test_a_spoilt_record_disturbs_nothing(course: Path, page: Any, kept: str) -> None:
     page.open(course / "index.html")
     page.evaluate(f"localStorage.setItem('llmlab-book', {kept!r})")

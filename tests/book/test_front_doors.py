@@ -13,9 +13,10 @@ from PIL import Image
 from llmlab.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("intro", "for-students", "for-instructors", "for-contributors")
 DOORS = {
     name: (ROOT / name).read_text(encoding="utf-8")
-    for name in ("README.md", "book/intro.md", "book/for-students.md", "book/for-instructors.md", "book/for-contributors.md")
+    for name in ("README.md", *(f"book/{page}.md" for page in PAGES))
 }
 PATH = re.compile(r"`((?:book|docs|solutions|assignments|benchmarks|llmlab|tests|tools|\.ci)/[\w./-]*)`")
 
@@ -44,12 +45,14 @@ def test_what_a_door_names_is_there(name: str) -> None:
 
 
 def test_wrong_names_are_noticed() -> None:
-    text = "Run `make dinner`, see `docs/none.md`.\n```\n$ llmlab fly lab1\n$ pytest tests/none\n$ python book/none.py --only part1/none\n```\n"
-    assert wrong_names(text) == ["docs/none.md", "make dinner", "llmlab fly", "tests/none", "book/none.py", "part1/none"]
+    block = "$ llmlab fly lab1\n$ pytest tests/none\n$ python book/none.py --only part1/none"
+    found = wrong_names(f"Run `make dinner`, see `docs/none.md`.\n```\n{block}\n```\n")
+    assert found == ["docs/none.md", "make dinner", "llmlab fly", "tests/none", "book/none.py", "part1/none"]
 
 
 def test_the_builders_options_are_real() -> None:
-    said = subprocess.run([sys.executable, "book/build.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    command = [sys.executable, "book/build.py", "--help"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for text in DOORS.values():
         for line in re.findall(r"python book/build\.py ([^`\n]+)", text):
             assert all(option in said for option in re.findall(r"--[\w-]+", line)), line
