@@ -98,7 +98,7 @@ def test_a_page_gets_figures_buttons_and_answers(mini_book) -> None:
     page = "# One\n\nPut it {figset}`low <playground: T=0.2, k=5>`.\n\n```{interactive} sampling\n:data: d.json\n:name: playground\n```\n\n" \
            "```{reveal} Is it *so*?\nYes.\n```\n"
     data = json.dumps({"prompt": "a</script>", "tokens": ["x"], "logits": [1], "seen": [0]})
-    root, build = mini_book({"_toc.yml": "format: jb-book\nroot: book/one\n", "book/one.md": page, "book/d.json": data,
+    root, build = mini_book({"_toc.yml": "format: jb-book\nroot: book/one\n", "solutions/decoding.py": "", "book/one.md": page, "book/d.json": data,
                              "book/_figures/sampling.yml": (ROOT / "book/_figures/sampling.yml").read_text(encoding="utf-8")})
     status, text = build()
     assert status == 0, text
