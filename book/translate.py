@@ -22,7 +22,7 @@ from pathlib import Path
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "book" / "_ext")) if path not in sys.path]
@@ -78,7 +78,9 @@ def update(root: Path, code: str, console: Console) -> None:
             path.write_bytes(text)
         empty, fuzzy = (sum(1 for m in now if m.id and test(m)) for test in (lambda m: not m.string, lambda m: m.fuzzy))
         console.print(
-            f"{path.relative_to(root)}: {len(messages)} strings, {empty} to translate, {fuzzy} fuzzy", highlight=False
+            f"{path.relative_to(root)}: {len(messages)} strings, {empty} to translate, {fuzzy} fuzzy",
+            highlight=False,
+            soft_wrap=True,
         )
     for path in sorted((root / LOCALES / code / "LC_MESSAGES").rglob("*.po")):
         domain = path.relative_to(root / LOCALES / code / "LC_MESSAGES").with_suffix("").as_posix()
@@ -142,7 +144,7 @@ def compare(domain: str, wanted: Catalog, there: Catalog | None) -> Report:
         elif why := inconsistent(mine):
             report.add("inconsistent", message, why)
     for message in (m for m in there or () if m.id and wanted.get(m.id) is None):
-        report.add("no longer in the book", message)
+        report.add("gone", message)
     return report
 
 
@@ -156,8 +158,8 @@ def check(root: Path, code: str) -> list[Report]:
 
 def show(reports: list[Report], code: str, console: Console) -> int:
     """Print the reports; exit status 0 if there is nothing to do, else 1."""
-    kinds = ("untranslated", "fuzzy", "inconsistent", "no longer in the book")
-    table = Table("page", "strings", *kinds)
+    kinds = ("untranslated", "fuzzy", "inconsistent", "gone")
+    table = Table(Column("page", no_wrap=True), "strings", *kinds)
     for report in reports:
         table.add_row(report.domain, str(report.strings), *(str(report.counts[kind] or "") for kind in kinds))
     console.print(table)
