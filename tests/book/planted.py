@@ -1,5 +1,5 @@
-"""A fault for each gate of the book, and what the gate must say about it. The tests plant them; `python benchmarks/gates.py`
-plants them too and writes what was said into results/gates.json. Nothing here looks at the book itself."""
+"""A fault for each gate of the book, and what the gate must say about it. The tests plant them; `python -m
+tools.gates_table` plants them too and writes what was said into results/gates.json. Nothing here looks at the book."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MATHJAX = f'<script src="{(VENDOR / "mathjax" / "tex-svg.js").as_uri()}"></scrip
 FIGURE = """<div class="fig" id="fig-one" role="group" aria-label="One figure">
 <div class="knobs"><label for="k">knob</label><input id="k" name="k" type="range" min="0" max="9" value="3"{knob}></div>
 <p role="status">{said}</p><div class="fig-stage">{stage}</div></div><script>{script}</script>"""
-LIVE = 'document.getElementById("k").oninput = (e) => { document.querySelector(".stage-text").textContent = e.target.value; };'
+LIVE = 'document.getElementById("k").oninput = (e) => { document.querySelector(".stage-text").innerText = e.target.value; };'
 STAGE = '<p class="stage-text" style="min-height: 3rem">three</p>'
 
 
@@ -49,26 +49,32 @@ BROWSER = [
     Plant("axe", "a button without a name", "<button></button>", "button-name", "light"),
     Plant("axe", "grey on grey in dark mode only", '<p class="faint">hardly seen</p>', "color-contrast", "dark"),
     Plant("axe", "a button of 8 pixels, beside another, on a phone",
-          "<style>button.s { width: 30px; height: 30px; } @media (max-width: 400px) { button.s { width: 8px; height: 8px; padding: 0; "
-          'margin: 0; border: 0; overflow: hidden; } }</style><p><button class="s">a</button><button class="s">b</button></p>',
+          "<style>button.s { width: 30px; height: 30px; } @media (max-width: 400px) { button.s { width: 8px; height: 8px; "
+          "padding: 0; margin: 0; border: 0; overflow: hidden; } }</style>"
+          '<p><button class="s">a</button><button class="s">b</button></p>',
           "target-size", "phone"),
-    Plant("dark", "a page that stays light", "<script>media.removeEventListener('change', set);</script>", "stays light", "dark"),
+    Plant("dark", "a page that stays light", "<script>media.removeEventListener('change', set);</script>", "stays light",
+          "dark"),
     Plant("console", "an error in the console", "<script>console.error('planted');</script>", "planted"),
     Plant("console", "a script that throws", "<script>nothing.there();</script>", "nothing is not defined"),
-    Plant("remote", "a script from elsewhere", '<script src="https://example.org/a.js"></script>', "asks for https://example.org/a.js"),
+    Plant("remote", "a script from elsewhere", '<script src="https://example.org/a.js"></script>',
+          "asks for https://example.org/a.js"),
     Plant("width", "a table wider than a phone", '<div style="width: 600px">wide</div>', "616 px wide at 375", "phone"),
     Plant("width", "figure text of 6 pixels on a phone",
-          figure(stage='<svg viewBox="0 0 640 300" width="100%" role="img" aria-label="a plot"><text x="9" y="99" '
-                 'style="font-size: 12px">small</text></svg>' + STAGE), "px high", "phone"),
-    Plant("math", "a formula that MathJax cannot read", r'<span class="math">\(\frac{1}\)</span>', "broken: Missing argument"),
+          figure(stage='<svg viewBox="0 0 640 300" width="100%" role="img" aria-label="a plot">'
+                 '<text x="9" y="99" style="font-size: 12px">small</text></svg>' + STAGE), "px high", "phone"),
+    Plant("math", "a formula that MathJax cannot read", r'<span class="math">\(\frac{1}\)</span>',
+          "broken: Missing argument"),
     Plant("math", "a formula that is not set", r'<span class="math">x^2</span>', "not set: x^2"),
     Plant("math", "TeX left in the text", r"<p>A cost of $O(n^2)$ each.</p>", "raw TeX in the text"),
     Plant("figure", "a figure whose script failed", '<div class="fig" id="fig-one"></div>', "fig-one is empty"),
     Plant("figure", "a figure without words", figure(said=""), "does not say in words"),
-    Plant("figure", "a slider that ignores the keyboard", figure(knob=' onkeydown="event.preventDefault()"'), "k does not move", "keyboard"),
+    Plant("figure", "a slider that ignores the keyboard", figure(knob=' onkeydown="event.preventDefault()"'),
+          "k does not move", "keyboard"),
     Plant("figure", "controls that change nothing", figure(script=""), "nothing that its controls do", "keyboard"),
     Plant("figure", "a button for a figure that is not there",
-          '<button class="fig-set" data-fig="fig-two" data-set="k=1">set</button>', "fig-two, which is not on the page", "keyboard"),
+          '<button class="fig-set" data-fig="fig-two" data-set="k=1">set</button>', "fig-two, which is not on the page",
+          "keyboard"),
     Plant("alt", "a picture that is not there", '<img src="none.png" alt="a curve that rises">', "none.png does not load"),
 ]  # fmt: skip
 GOOD = r"<p>It is <span class='math'>\(x^2\)</span>.</p>" + figure()
@@ -86,9 +92,11 @@ def plant(folder: Path) -> dict[str, Plant]:
 TREE = [
     Plant("links", "a link to a page that is not there", '<a href="b.html">b</a>', "no file b.html"),
     Plant("links", "a link to an anchor that is not there", '<a href="#there">there</a>', "no anchor #there"),
-    Plant("alt texts", "Sphinx's stand-in for an alt text", '<img src="p.png" alt="_images/0a1b.png">', "has alt='_images/0a1b.png'"),
+    Plant("alt texts", "Sphinx's stand-in for an alt text", '<img src="p.png" alt="_images/0a1b.png">',
+          "has alt='_images/0a1b.png'"),
     Plant("alt texts", "a picture without an alt text", '<img src="p.png">', "has alt=None"),
-    Plant("weight", "a picture of two megabytes", '<img src="big.png" alt="A large picture">', "2.00 MB, and a page may have 1.6"),
+    Plant("weight", "a picture of two megabytes", '<img src="big.png" alt="A large picture">',
+          "2.00 MB, and a page may have 0.8"),
     Plant("spelling", "a word misspelt", "<p>It is teh first.</p>", "teh ==> the"),  # codespell:ignore teh
 ]
 
@@ -107,7 +115,8 @@ def tree_says(folder: Path, plant: Plant) -> str:
 def xhtml(body: str, name: str = "") -> str:
     """A page of an EPUB; with a name, as a plant replaces it."""
     head = f"{name}:" if name else ""
-    return f'{head}<html xmlns="http://www.w3.org/1999/xhtml"><head><title>A page</title></head><body>{body}</body></html>'
+    title = "<head><title>A page</title></head>"
+    return f'{head}<html xmlns="http://www.w3.org/1999/xhtml">{title}<body>{body}</body></html>'
 
 
 ITEM = '<item id="{0}" href="{0}" media-type="application/xhtml+xml"{1}/>'
@@ -130,19 +139,23 @@ EPUB = [
     Plant("epub", "a container that leads nowhere", "META-INF/container.xml:<a/>", "no package file"),
     Plant("epub", "a page that is no XML", xhtml("<p id=top>x<br></p>", "a.xhtml"), "a.xhtml is not well-formed"),
     Plant("epub", "a page that is not listed", "b.xhtml:<a/>", "b.xhtml is not in the package's list"),
-    Plant("epub", "a listed file that is not there", f"content.opf:{PACKAGE.replace('p.png', 'q.png')}", "lists q.png, which is not"),
+    Plant("epub", "a listed file that is not there", f"content.opf:{PACKAGE.replace('p.png', 'q.png')}",
+          "lists q.png, which is not"),
     Plant("epub", "no table of contents", f"content.opf:{PACKAGE.replace('properties', 'x')}", "no table of contents"),
-    Plant("epub", "a link to a lost anchor", xhtml('<a href="a.xhtml#end">A</a>', "nav.xhtml"), "no anchor a.xhtml#end"),
-    Plant("epub", "a picture without words", xhtml('<img id="top" src="p.png" alt=""/>', "a.xhtml"), "p.png has alt=''"),
+    Plant("epub", "a link to a lost anchor", xhtml('<a href="a.xhtml#end">A</a>', "nav.xhtml"),
+          "no anchor a.xhtml#end"),
+    Plant("epub", "a picture without words", xhtml('<img id="top" src="p.png" alt=""/>', "a.xhtml"),
+          "p.png has alt=''"),
     Plant("epub", "a script", xhtml('<p id="top"/><script>1</script>', "a.xhtml"), "a script"),
-    Plant("epub", "a formula left as TeX", xhtml(r'<p id="top" class="math">\(x\)</p>', "a.xhtml"), "a formula that is not translated"),
+    Plant("epub", "a formula left as TeX", xhtml(r'<p id="top" class="math">\(x\)</p>', "a.xhtml"),
+          "a formula that is not translated"),
     Plant("epub", "a picture from elsewhere",
           xhtml('<p id="top"><img src="https://x.org/p.png" alt="A rising line"/></p>', "a.xhtml"), "fetches https://x.org"),
 ]  # fmt: skip
 
 
 def epub_says(folder: Path, plant: Plant | None = None) -> str:
-    """What the check says about a small EPUB with this fault: "mimetype" is put last, "NAME:TEXT" replaces or adds a file."""
+    """What the check says about a small EPUB with this fault: "mimetype" goes last, "NAME:TEXT" replaces or adds a file."""
     files = dict(GOOD_EPUB)
     if plant and plant.made == "mimetype":
         files["mimetype"] = files.pop("mimetype")
@@ -162,9 +175,11 @@ LOST = (
     "evidence: {results: {speed.lost: c}, tests: ['tests/none.py::test_it'], cite: [nobody1900]}}\n"
 )
 BUILD = [
-    Plant("numbers", "a number that does not exist", "It is {num}`speed.rato` times.", "no number 'speed.rato' in results/"),
+    Plant("numbers", "a number that does not exist", "It is {num}`speed.rato` times.",
+          "no number 'speed.rato' in results/"),
     Plant("references", "a link to a label that does not exist", "See {ref}`sec-nowhere`.", "sec-nowhere"),
-    Plant("figures", "a button for a figure that is not there", "{figset}`hot <playground: T=9>`", "no figure 'playground'"),
+    Plant("figures", "a button for a figure that is not there", "{figset}`hot <playground: T=9>`",
+          "no figure 'playground'"),
     Plant("alt texts", "a plot without an alt text", PLOT, "has no alt text"),
     Plant("execution", "a cell that fails", "```{code-cell} python\n1 / 0\n```", "ZeroDivisionError"),
     Plant("offline", "a picture from elsewhere", '<img src="https://example.org/p.png" alt="a picture from elsewhere">',

@@ -38,7 +38,8 @@ NEXT = """(sec-next)=
 The second.
 ```
 
-<button type="button" class="fig-set" data-fig="x" data-set="k=1">set it</button><script>let hidden = 1 && 2 < 3;</script>
+<button type="button" class="fig-set" data-fig="x" data-set="k=1">set it</button>
+<script>let hidden = 1 && 2 < 3;</script>
 """
 DOT = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0000003010100c9fe92ef"
@@ -54,7 +55,8 @@ def chromium() -> None:
 
 def test_a_book_in_every_format(mini_book: Callable[..., tuple[Path, Callable[..., tuple[int, str]]]]) -> None:
     toc = "format: jb-book\nroot: book/intro\nchapters:\n- file: book/next\n"
-    root, build = mini_book({"_toc.yml": toc, "book/intro.md": INTRO, "book/next.md": NEXT, "solutions/decoding.py": ""})
+    files = {"_toc.yml": toc, "book/intro.md": INTRO, "book/next.md": NEXT, "solutions/decoding.py": ""}
+    root, build = mini_book(files)
     (root / "book" / "dot.png").write_bytes(DOT)
     status, text = build(formats=("html", "epub", "pdf"))
     assert status == 0, text

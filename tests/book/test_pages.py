@@ -64,8 +64,8 @@ def test_a_planted_fault_is_found(tmp_path: Path, plant: planted.Plant) -> None:
 
 
 def test_a_good_tree_passes(tmp_path: Path) -> None:
-    good = planted.Plant("links", "none", '<a href="#here">1</a><a href="https://x.org">2</a><img src="p.png" alt="A rising line">', "")
-    assert planted.tree_says(tmp_path, good) == ""
+    made = '<a href="#here">1</a><a href="https://x.org">2</a><img src="p.png" alt="A rising line">'
+    assert planted.tree_says(tmp_path, planted.Plant("links", "none", made, "")) == ""
 
 
 def test_no_page_fetches_anything_from_elsewhere(html: Path, offline: ModuleType) -> None:

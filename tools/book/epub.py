@@ -3,6 +3,8 @@
 - Formulas become MathML (EPUB readers have no MathJax). MathJax itself translates them, in Chromium, without a network.
 - Scripts go. A figure shows its words instead; a button in the prose stays as its text; every answer is open.
 - Pages become well-formed XHTML, whatever HTML the extensions wrote.
+- The package's list of files and the order of pages are written anew, because Sphinx's lead nowhere when the start page is in
+  a folder.
 
 `problems` is the check: the container, the list of contents, every page, link, picture and formula.
 """
@@ -10,12 +12,14 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import tempfile
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+import yaml
 from bs4 import BeautifulSoup, Tag
 
 from tools.book import browser, downloads
@@ -25,6 +29,15 @@ from tools.book.variant import Variant
 DELIMITED = re.compile(r"^\s*\\([(\[])(.*)\\[)\]]\s*$", re.S)
 NAMESPACES = {"opf": "http://www.idpf.org/2007/opf"}
 VIEW = re.compile(r"\b(viewbox|preserveaspectratio)=")
+TYPES = {
+    "xhtml": "application/xhtml+xml",
+    "css": "text/css",
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "svg": "image/svg+xml",
+    "woff2": "font/woff2",
+}
+SCREEN_ONLY = ("togglebutton.css", "copybutton.css", "print.css")
 CASE = {"viewbox": "viewBox", "preserveaspectratio": "preserveAspectRatio"}
 
 
@@ -67,8 +80,17 @@ def tidy(page: BeautifulSoup) -> None:
             button.name, button.attrs = "span", {}
         else:
             button.decompose()
+    for link in page.select("link[rel~=stylesheet]"):
+        if str(link.get("href", "")).endswith(SCREEN_ONLY):
+            link.decompose()
     for details in page.find_all("details"):
         details["open"] = "open"
+    seen: set[str] = set()
+    for tag in page.find_all(id=True):  # sphinx-exercise gives all its boxes the same one; no link means the second
+        if tag["id"] in seen:
+            del tag["id"]
+        else:
+            seen.add(str(tag["id"]))
     for tag in page.find_all(True):
         for name in [name for name in tag.attrs if name.startswith("on") or name == "tabindex"]:
             del tag[name]
@@ -97,20 +119,59 @@ def rewrite(folder: Path, mathjax: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path, *_ in found}
 
 
-def list_contents(folder: Path, with_math: set[str]) -> None:
-    """Say in the package file which pages have formulas, and leave scripts out of it."""
-    opf = folder / "content.opf"
+def mend_contents(folder: Path, start: str) -> list[str]:
+    """Sphinx takes the start page's folder for the top: mend nav.xhtml's links. -> the pages in the order of reading."""
+    nav = folder / "nav.xhtml"
+    page = BeautifulSoup(nav.read_text(encoding="utf-8"), "html.parser")
+    order = []
+    for link in page.find_all("a", href=True):
+        path, _, anchor = str(link["href"]).partition("#")
+        if not (folder / path).is_file():
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(start), path))
+        link["href"] = path + (f"#{anchor}" if anchor else "")
+        order.append(path)
+    nav.write_text(serialise(page), encoding="utf-8")
+    return list(dict.fromkeys(order))
+
+
+def wanted(folder: Path, pages: list[str]) -> list[str]:
+    """The pictures and styles that the pages load, and what those styles load."""
+    found: dict[str, None] = {}
+    for name in pages:
+        page = BeautifulSoup((folder / name).read_text(encoding="utf-8"), "html.parser")
+        for tag in page.select("link[rel~=stylesheet], img"):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(name), str(tag.get("href") or tag.get("src"))))
+            found[path] = None
+    for style in [name for name in found if name.endswith(".css")]:
+        for url in re.findall(r"url\(['\"]?([^'\")]+)", (folder / style).read_text(encoding="utf-8")):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(style), url))
+            if (folder / path).is_file():
+                found[path] = None
+    return sorted(found)
+
+
+def list_contents(folder: Path, with_math: set[str], start: str) -> None:
+    """Write the package's list of files, and the order of the pages, anew: Sphinx's has files that no page loads."""
     for prefix, uri in (("", NAMESPACES["opf"]), ("dc", "http://purl.org/dc/elements/1.1/")):
         ElementTree.register_namespace(prefix, uri)
-    tree = ElementTree.parse(opf)
-    manifest = tree.find("opf:manifest", NAMESPACES)
-    assert manifest is not None
-    for item in list(manifest):
-        if item.get("href", "").endswith((".js", ".map", ".pot")):
-            manifest.remove(item)
-        elif item.get("href") in with_math:
-            item.set("properties", " ".join(filter(None, [item.get("properties"), "mathml"])))
-    tree.write(opf, encoding="utf-8", xml_declaration=True)
+    tree = ElementTree.parse(folder / "content.opf")
+    root = tree.getroot()
+    for tag in ("manifest", "spine", "guide"):
+        for old in root.findall(f"opf:{tag}", NAMESPACES):
+            root.remove(old)
+    order = mend_contents(folder, start)
+    there = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.xhtml"))
+    pages = [*order, *(name for name in there if name not in order and name != "nav.xhtml")]
+    manifest = ElementTree.SubElement(root, f"{{{NAMESPACES['opf']}}}manifest")
+    spine = ElementTree.SubElement(root, f"{{{NAMESPACES['opf']}}}spine")
+    for number, name in enumerate(["nav.xhtml", *pages, *wanted(folder, pages)]):
+        own = {"nav.xhtml": "nav"}.get(name, "mathml" if name in with_math else "")
+        kind = TYPES.get(name.rpartition(".")[2], "application/octet-stream")
+        item = {"id": f"file{number}", "href": name, "media-type": kind, **({"properties": own} if own else {})}
+        ElementTree.SubElement(manifest, f"{{{NAMESPACES['opf']}}}item", item)
+        if name in pages:
+            ElementTree.SubElement(spine, f"{{{NAMESPACES['opf']}}}itemref", {"idref": f"file{number}"})
+    tree.write(folder / "content.opf", encoding="utf-8", xml_declaration=True)
 
 
 def pack(folder: Path, out: Path) -> None:
@@ -129,7 +190,8 @@ def finish(variant: Variant, folder: Path) -> Path:
     """Make the EPUB of what Sphinx left in `folder`; its path. BrokenBook if it has faults."""
     if browser.executable() is None:
         raise BrokenBook("formulas are translated by Chromium: install it (Debian: apt-get install chromium)")
-    list_contents(folder, rewrite(folder, variant.root / "book" / "_vendor" / "mathjax"))
+    start = variant.only[0] if variant.only else str(yaml.safe_load(variant.toc.read_text(encoding="utf-8"))["root"])
+    list_contents(folder, rewrite(folder, variant.root / "book" / "_vendor" / "mathjax"), start)
     out = downloads.folder(variant) / downloads.FORMATS["EPUB"]
     pack(folder, out)
     if found := problems(out):

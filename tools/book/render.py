@@ -47,7 +47,7 @@ def overrides(variant: Variant, builder: str) -> dict[str, Any]:
         own["include_patterns"] = [f"{page}.md" for page in variant.only]
         own["suppress_warnings"] = ["myst.domains", *ABSENT]
     if builder == "epub":
-        own |= {"epub_show_urls": "no", "epub_tocdepth": 2, "epub_basename": "llmlab"}
+        own |= {"epub_show_urls": "no", "epub_tocdepth": 2, "epub_basename": "llmlab", "html_extra_path": []}
     return own
 
 

@@ -10,7 +10,7 @@ import urllib.parse
 from html.parser import HTMLParser
 from pathlib import Path
 
-HEAVIEST = 1.6e6
+HEAVIEST = 0.8e6
 """Bytes that one page may have to itself: its HTML, pictures and figure scripts, without what all pages share."""
 SHARED = re.compile(r"(?:^|/)(?:_static/(?!figures/)|mathjax/|tippy/[^/]*\.min\.js)")
 """What a browser fetches once for all pages: the theme, the fonts, MathJax, tippy's own code."""
