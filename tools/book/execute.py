@@ -7,7 +7,8 @@ same settings before that, JOBS at a time, and go into the same jupyter-cache. A
 runs it again when it reads it, and tells what is wrong.
 
 jupyter-cache compares the text of the cells only. What the cells run on is compared here: a chapter's outputs are
-forgotten when the package, the models, the data or one of the lab modules that the chapter names changed.
+forgotten when the package, the models, the data or one of the lab modules that the chapter names changed (the checks too,
+if it calls them).
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ COMMON = (
     "llmlab/models/**/*",
     "llmlab/devices/**/*",
     "llmlab/figures/**/*",
-    "llmlab/checks/**/*",
     "book/_data/*",
     "constraints.txt",
 )
 """What every chapter may run on or read."""
+JUDGED = ("llmlab/checks/**/*.py", "llmlab/harness/**/*.py")
+"""What a chapter runs on whose cells call the checks."""
 CELL = re.compile(r"^(?:```|:::)\{code-cell\}", re.M)
 
 
@@ -43,6 +45,8 @@ def key(root: Path, text: str, common: str) -> str:
     """What the outputs of a chapter depend on: the common code, and the lab modules whose names are in its text."""
     modules = (root / "solutions").glob("*.py")
     named = [f"solutions/{path.name}" for path in modules if re.search(rf"\b{path.stem}\b", text)]
+    if re.search(r"llmlab\.check\(|llmlab\.checks", text):
+        named += JUDGED
     return hashlib.sha256(f"{common}\0{state.fingerprint(root, named)}".encode()).hexdigest()
 
 
