@@ -29,18 +29,26 @@ def draw(probs: Tensor, uniform: Tensor) -> Tensor:
     return torch.minimum((cumulative <= uniform.double().unsqueeze(-1)).sum(-1), last)
 
 
-def distribution(logits: Tensor, temperature: float = 1.0, top_k: int = 0) -> Tensor:
-    """The distribution that a token is drawn from: logits divided by T, then only the k largest, then softmax.
+def distribution(logits: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0,
+                 min_p: float = 0.0) -> Tensor:
+    """The distribution that a token is drawn from: logits divided by T, then top-k, top-p and min-p, then softmax.
 
     Target and draft both go through this function, with the same settings: p and q of the acceptance rule are
     what is drawn from, not what the models said first. T = 0 is greedy decoding: 1 for the largest logit (the
-    first of equals), 0 for the others. top_k = 0 keeps all; equals of the k-th largest are kept.
+    first of equals), 0 for the others. Each truncation looks at the softmax of what the one before it left:
+    top_k keeps the k largest and equals of the k-th; top_p the fewest of the most likely tokens that sum to at
+    least top_p; min_p those at least min_p times as likely as the most likely one. 0, 1.0 and 0.0 keep all.
 
     logits: (..., V) float, -inf allowed. Returns the same shape and dtype.
-    Raises ValueError, naming the value, for a negative temperature or top_k.
+    Raises ValueError, naming the value, for a negative temperature or top_k, top_p outside (0, 1], min_p
+    outside [0, 1].
 
     >>> distribution(torch.tensor([1.0, 3.0, 1.0, 0.0]).log(), top_k=1)
     tensor([0., 1., 0., 0.])
+    >>> distribution(torch.tensor([0.5, 0.3, 0.2]).log(), top_p=0.6)
+    tensor([0.6250, 0.3750, 0.0000])
+    >>> distribution(torch.tensor([0.5, 0.3, 0.2]).log(), min_p=0.7)
+    tensor([1., 0., 0.])
     >>> distribution(torch.tensor([[2.0, 5.0, 5.0]]), temperature=0.0)
     tensor([[0., 1., 0.]])
     """
@@ -172,13 +180,14 @@ class ModelDraft:
     (torch.Size([1, 4]), torch.Size([1, 4, 2048]), 1.0)
     """
 
-    def __init__(self, session, temperature: float = 1.0, top_k: int = 0) -> None:
-        self.session, self.temperature, self.top_k = session, temperature, top_k
+    def __init__(self, session, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0,
+                 min_p: float = 0.0) -> None:
+        self.session, self.settings = session, (temperature, top_k, top_p, min_p)
 
     def propose(self, rows: list[list[int]], uniforms: Tensor) -> tuple[Tensor, Tensor]:
         """Draft gamma tokens behind each of the texts, one by one: (drafted (B, gamma) int64, q (B, gamma, V)).
 
-        Token i is the `draw` of `distribution` with uniforms[:, i]; q is what it was drawn from.
+        Token i is the `draw` of `distribution` under the settings with uniforms[:, i]; q is what it was drawn from.
 
         rows: whole texts; they go on from those of the last call: some of the tokens drafted then, and one
         more. So the cache may hold rejected tokens, and lack up to two that are in the text. Whatever it
@@ -258,7 +267,8 @@ class EarlyExit:
 
 
 def generate(target, draft, prompts: list[list[int]], max_new_tokens: int, gamma: int, dice,
-             temperature: float = 1.0, top_k: int = 0, eos_id: int | None = None) -> list[list[int]]:
+             temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0,
+             eos_id: int | None = None) -> list[list[int]]:
     """Continue prompts: in every pass gamma tokens are drafted and checked, until every row is done.
 
     A pass: draft.propose(texts so far, dice.uniform(B, gamma)); one feed of the target, with the tokens of
@@ -269,7 +279,7 @@ def generate(target, draft, prompts: list[list[int]], max_new_tokens: int, gamma
     A row is done when it has max_new_tokens new tokens or the token eos_id, which is kept as its last; what a
     pass gained behind that is dropped. Rows that are done ride along until all are.
 
-    target: a session, empty; draft: propose(rows, uniforms) as above, with the same temperature and top_k;
+    target: a session, empty; draft: propose(rows, uniforms) as above, with the same four settings;
     dice.uniform(rows, columns) -> (rows, columns) float64. Returns the new tokens of each row.
 
     >>> from llmlab.models.session import Dice, Session

@@ -29,30 +29,46 @@ def draw(probs: Tensor, uniform: Tensor) -> Tensor:
     return torch.minimum((cumulative <= uniform.double().unsqueeze(-1)).sum(-1), last)
 
 
-def distribution(logits: Tensor, temperature: float = 1.0, top_k: int = 0) -> Tensor:
-    """The distribution that a token is drawn from: logits divided by T, then only the k largest, then softmax.
+def distribution(logits: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0,
+                 min_p: float = 0.0) -> Tensor:
+    """The distribution that a token is drawn from: logits divided by T, then top-k, top-p and min-p, then softmax.
 
     Target and draft both go through this function, with the same settings: p and q of the acceptance rule are
     what is drawn from, not what the models said first. T = 0 is greedy decoding: 1 for the largest logit (the
-    first of equals), 0 for the others. top_k = 0 keeps all; equals of the k-th largest are kept.
+    first of equals), 0 for the others. Each truncation looks at the softmax of what the one before it left:
+    top_k keeps the k largest and equals of the k-th; top_p the fewest of the most likely tokens that sum to at
+    least top_p; min_p those at least min_p times as likely as the most likely one. 0, 1.0 and 0.0 keep all.
 
     logits: (..., V) float, -inf allowed. Returns the same shape and dtype.
-    Raises ValueError, naming the value, for a negative temperature or top_k.
+    Raises ValueError, naming the value, for a negative temperature or top_k, top_p outside (0, 1], min_p
+    outside [0, 1].
 
     >>> distribution(torch.tensor([1.0, 3.0, 1.0, 0.0]).log(), top_k=1)
     tensor([0., 1., 0., 0.])
+    >>> distribution(torch.tensor([0.5, 0.3, 0.2]).log(), top_p=0.6)
+    tensor([0.6250, 0.3750, 0.0000])
+    >>> distribution(torch.tensor([0.5, 0.3, 0.2]).log(), min_p=0.7)
+    tensor([1., 0., 0.])
     >>> distribution(torch.tensor([[2.0, 5.0, 5.0]]), temperature=0.0)
     tensor([[0., 1., 0.]])
     """
     ### BEGIN SOLUTION
-    if temperature < 0 or top_k < 0:
-        raise ValueError(f"temperature and top_k must be 0 or more, got {temperature} and {top_k}")
+    if temperature < 0 or top_k < 0 or not 0 < top_p <= 1 or not 0 <= min_p <= 1:
+        raise ValueError(f"out of range: temperature {temperature}, top_k {top_k}, top_p {top_p} or min_p {min_p}")
     if temperature == 0:
         return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
     logits = logits / temperature
     if 0 < top_k < logits.shape[-1]:
         least = logits.topk(top_k, -1).values[..., -1:]
         logits = logits.masked_fill(logits < least, float("-inf"))
+    if top_p < 1:
+        ordered, order = logits.sort(-1, descending=True)
+        probs = ordered.softmax(-1, dtype=torch.float64)
+        cut = probs.cumsum(-1) - probs >= top_p  # enough stands before it
+        logits = logits.masked_fill(torch.zeros_like(cut).scatter(-1, order, cut), float("-inf"))
+    if min_p > 0:
+        probs = logits.softmax(-1)
+        logits = logits.masked_fill(probs < min_p * probs.amax(-1, keepdim=True), float("-inf"))
     return logits.softmax(-1)
     ### END SOLUTION
 
@@ -180,13 +196,14 @@ class ModelDraft:
     (torch.Size([1, 4]), torch.Size([1, 4, 2048]), 1.0)
     """
 
-    def __init__(self, session, temperature: float = 1.0, top_k: int = 0) -> None:
-        self.session, self.temperature, self.top_k = session, temperature, top_k
+    def __init__(self, session, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0,
+                 min_p: float = 0.0) -> None:
+        self.session, self.settings = session, (temperature, top_k, top_p, min_p)
 
     def propose(self, rows: list[list[int]], uniforms: Tensor) -> tuple[Tensor, Tensor]:
         """Draft gamma tokens behind each of the texts, one by one: (drafted (B, gamma) int64, q (B, gamma, V)).
 
-        Token i is the `draw` of `distribution` with uniforms[:, i]; q is what it was drawn from.
+        Token i is the `draw` of `distribution` under the settings with uniforms[:, i]; q is what it was drawn from.
 
         rows: whole texts; they go on from those of the last call: some of the tokens drafted then, and one
         more. So the cache may hold rejected tokens, and lack up to two that are in the text. Whatever it
@@ -197,7 +214,7 @@ class ModelDraft:
         self.session.truncate(held)
         new, drafted, q = [row[n:] for row, n in zip(rows, held, strict=True)], [], []
         for i in range(uniforms.shape[1]):
-            q.append(distribution(self.session.feed(new)[:, -1], self.temperature, self.top_k))
+            q.append(distribution(self.session.feed(new)[:, -1], *self.settings))
             drafted.append(draw(q[-1], uniforms[:, i]))
             new = drafted[-1][:, None].tolist()
         return torch.stack(drafted, 1), torch.stack(q, 1)
@@ -281,7 +298,8 @@ class EarlyExit:
 
 
 def generate(target, draft, prompts: list[list[int]], max_new_tokens: int, gamma: int, dice,
-             temperature: float = 1.0, top_k: int = 0, eos_id: int | None = None) -> list[list[int]]:
+             temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0,
+             eos_id: int | None = None) -> list[list[int]]:
     """Continue prompts: in every pass gamma tokens are drafted and checked, until every row is done.
 
     A pass: draft.propose(texts so far, dice.uniform(B, gamma)); one feed of the target, with the tokens of
@@ -292,7 +310,7 @@ def generate(target, draft, prompts: list[list[int]], max_new_tokens: int, gamma
     A row is done when it has max_new_tokens new tokens or the token eos_id, which is kept as its last; what a
     pass gained behind that is dropped. Rows that are done ride along until all are.
 
-    target: a session, empty; draft: propose(rows, uniforms) as above, with the same temperature and top_k;
+    target: a session, empty; draft: propose(rows, uniforms) as above, with the same four settings;
     dice.uniform(rows, columns) -> (rows, columns) float64. Returns the new tokens of each row.
 
     >>> from llmlab.models.session import Dice, Session
@@ -311,7 +329,7 @@ def generate(target, draft, prompts: list[list[int]], max_new_tokens: int, gamma
         drafted, q = draft.propose(rows, dice.uniform(len(rows), gamma))
         parts = zip(rows, target.lengths(), drafted.tolist(), strict=True)
         new = [row[held:] + tokens for row, held, tokens in parts]
-        p = distribution(target.feed(new)[:, -gamma - 1:], temperature, top_k)
+        p = distribution(target.feed(new)[:, -gamma - 1:], temperature, top_k, top_p, min_p)
         gained = verify(p, q, drafted, dice.uniform(len(rows), gamma + 1))
         rows = [row + tokens for row, tokens in zip(rows, gained, strict=True)]
         target.truncate([len(row) - 1 for row in rows])

@@ -3,7 +3,8 @@
 import torch
 
 from llmlab.checks.protocol import Case
-from llmlab.checks.speculative import drafts, exits, lookups, loop, numbers, rules, steps
+from llmlab.checks.speculative import drafts, exits, lookups, loop, numbers, processed, rules, steps
+from llmlab.checks.speculative.processed import Settings
 
 SEED = 86_753
 
@@ -14,8 +15,9 @@ def extra() -> list[Case]:
     wide = torch.randn(2, 2, 300, generator=generator)
     text = torch.randint(4, (40,), generator=generator).tolist()
     return [
-        rules.distribution_case(rules.SHAPED, wide, 0.45, 17),
-        rules.distribution_case(rules.GREEDY, wide.double(), 0.0, 5),
+        processed.distribution_case(processed.SHAPED, wide, 0.45, 17),
+        processed.distribution_case(processed.SHAPED, wide, 2.5, 40, 0.7, 0.02),
+        processed.distribution_case(processed.GREEDY, wide.double(), 0.0, 5),
         rules.chance_case(rules.EMPTY, *rules.laws(generator, 2, 3, 40, holes=True)),
         rules.residual_case(rules.EQUAL, *rules.one_alike(generator, 5, 60)),
         rules.rate_case(*rules.laws(generator, 2, 4, 50, holes=True)),
@@ -31,8 +33,7 @@ def extra() -> list[Case]:
             (2, 6, 4, 1),
             (4, 4, 4, 2),
             ((4, 0, 2, 1), (0, 4, 3, 4), (1, 2, 4, 4)),
-            0.8,
-            4,
+            Settings(0.8, 4, 0.9),
         ),
         lookups.lookup_case(lookups.FOUND, text, 4, 6),
         exits.story_case(
@@ -45,7 +46,7 @@ def extra() -> list[Case]:
             (True, [2, 3]),
             (False, [[9, 1], [2]]),
         ),
-        loop.drawn(loop.GREEDY, SEED, (6, 1, 3), 12, 5, temperature=0.0),
-        loop.drawn(loop.ENDS, SEED + 1, (5, 2), 12, 6, temperature=0.9, top_k=6, ends="inside"),
+        loop.drawn(loop.GREEDY, SEED, (6, 1, 3), 12, 5, settings=Settings(0.0)),
+        loop.drawn(loop.ENDS, SEED + 1, (5, 2), 12, 6, settings=Settings(0.9, 6, 0.95), ends="inside"),
         loop.enumerated(SEED + 2, 2, 2),
     ]

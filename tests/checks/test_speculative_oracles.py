@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 from transformers.generation import candidate_generator
+from transformers.generation import logits_process as warpers
 from transformers.generation import utils as hf
 
 from llmlab.checks.speculative import (
@@ -20,6 +21,7 @@ from llmlab.checks.speculative import (
     loop,
     numbers,
     plain,
+    processed,
     rules,
     steps,
     verifying,
@@ -138,8 +140,24 @@ def test_greedy_is_hugging_faces_assisted_generation_on_the_shipped_pair():
             assert session.passes < 24
 
 
+def test_the_oracle_of_distribution_is_the_warpers_of_hugging_face():
+    """Temperature, top-k, top-p, min-p in the order of `generate`, each alone and together."""
+    logits = torch.randn(40, 12, generator=torch.Generator().manual_seed(4), dtype=torch.float64) * 2
+    for settings in ((0.6,), (1.7, 5), (1.0, 0, 0.7), (1.3, 0, 1.0, 0.15), (1.6, 6, 0.8), (0.7, 8, 0.9, 0.1)):
+        used = processed.Settings(*settings)
+        theirs = warpers.TemperatureLogitsWarper(used.temperature)(None, logits) if used.temperature != 1 else logits
+        if used.top_k:
+            theirs = warpers.TopKLogitsWarper(used.top_k)(None, theirs)
+        if used.top_p < 1:
+            theirs = warpers.TopPLogitsWarper(used.top_p)(None, theirs)
+        if used.min_p:
+            theirs = warpers.MinPLogitsWarper(used.min_p)(None, theirs)
+        ours = torch.tensor([processed.shaped(row, used) for row in logits.tolist()], dtype=torch.float64)
+        assert torch.allclose(ours, theirs.softmax(-1), atol=1e-12), used
+
+
 def test_the_loops_oracle_is_greedy_decoding_at_zero_and_the_joint_law_above():
-    run = loop.drawn(loop.GREEDY, 5, (3, 2), 6, 3, temperature=0.0).expect.run
+    run = loop.drawn(loop.GREEDY, 5, (3, 2), 6, 3, settings=processed.Settings(0.0)).expect.run
     assert plain.right(run)[0] == plain.greedy(run)
     for gamma in (1, 2):
         run = loop.enumerated(gamma, gamma, 2).expect.run
@@ -157,12 +175,12 @@ def test_long_runs_pass_right_loops_and_reject_wrong_ones():
         run, rows = long_rows(seed)
         assert long_runs.long_run(run, rows).ok
         assert (
-            long_runs.worst(long_runs.followers(run, rows), long_runs.laws(run, run.temperature, run.top_k))
+            long_runs.worst(long_runs.followers(run, rows), long_runs.laws(run, run.settings))
             > 1e-4
         )
-    run, rows = long_rows(2, plain.Rules(settings=False))
+    run, rows = long_rows(2, plain.Rules(settings=0))
     assert long_runs.long_run(run, rows).misconception == "target-ignores-settings"
-    run, rows = long_rows(2, temperature=0.8)  # instead of 0.6, on both sides: the law of another temperature
+    run, rows = long_rows(2, settings=processed.Settings(0.8, 4, 0.85))  # instead of 0.6, on both sides
     assert not long_runs.long_run(run, rows).ok
     run, rows = long_rows(2, plain.Rules(same_numbers=True))
     assert not long_runs.long_run(run, rows).ok

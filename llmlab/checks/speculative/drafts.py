@@ -15,6 +15,7 @@ from torch import Tensor
 from llmlab.checks.compare import difference, mutation, show, value_of
 from llmlab.checks.protocol import PASS, Case, Do, Event, New, Output, Task, Verdict
 from llmlab.checks.speculative import worlds
+from llmlab.checks.speculative.processed import PLAIN, Settings, clear
 from llmlab.checks.speculative.worlds import Row, World, pick
 
 __all__ = ["TASKS", "cases", "judge"]
@@ -23,7 +24,7 @@ TASK = "speculative.ModelDraft"
 FIRST, ROLLBACK, SETTINGS = (
     "tokens and what they were drawn from",
     "after rejections and full acceptances",
-    "temperature and top-k",
+    "temperature and truncation",
 )
 TASKS = (
     Task(
@@ -44,8 +45,7 @@ class Story:
     world: World
     texts: tuple[list[list[int]], ...]
     uniforms: tuple[Tensor, ...]
-    temperature: float
-    top_k: int
+    settings: Settings
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Rules:
 
     cut: str = "right"  # how much of the cache is kept: "right", "all", "one more"
     feeds: str = "missing"  # what is fed first: "missing", or "last": the last token alone
-    settings: bool = True
-    reported: str = "drawn"  # the q that is returned: "drawn", or "raw", without temperature and top-k
+    settings: int = 4  # how many of the four have an effect
+    reported: str = "drawn"  # the q that is returned: "drawn", or "raw", without the settings
     choice: str = "draw"  # "draw", "argmax", or "same number" for all places
 
 
@@ -74,10 +74,18 @@ RULES: dict[str, tuple[Rules, str]] = {
         "One token too many was kept: the text's last token is never in the cache, "
         "a rejected one may stand in its place.",
     ),
-    "ignores-settings": (Rules(settings=False), "Temperature and top-k had no effect on the draft."),
+    "ignores-settings": (Rules(settings=0), "The settings had no effect on the draft."),
+    "draft-not-truncated": (
+        Rules(settings=1),
+        "top_k, top_p and min_p had no effect on the draft. Both sides go through them.",
+    ),
+    "draft-ignores-top-p-and-min-p": (
+        Rules(settings=2),
+        "top_p and min_p had no effect on the draft. Both sides go through them.",
+    ),
     "reports-another-q": (
         Rules(reported="raw"),
-        "q is not what the tokens were drawn from: temperature and top-k are missing in "
+        "q is not what the tokens were drawn from: the settings are missing in "
         "it. The acceptance rule divides by this q.",
     ),
     "argmax-with-a-soft-q": (
@@ -94,7 +102,7 @@ RULES: dict[str, tuple[Rules, str]] = {
 
 def proposed(story: Story, rules: Rules | None = None) -> list[tuple[Tensor, Tensor]]:
     """(drafted, q) of every call. Without rules the oracle, which has no cache; with rules, a cache."""
-    world, settings, told = story.world, (story.temperature, story.top_k), []
+    world, settings, told = story.world, story.settings, []
     caches: list[list[int]] = [[] for _ in story.texts[0]]
     for texts, uniforms in zip(story.texts, story.uniforms, strict=True):
         tokens, laws = [], []
@@ -106,11 +114,11 @@ def proposed(story: Story, rules: Rules | None = None) -> list[tuple[Tensor, Ten
                 context = cache[:keep]
                 missing = row[len(context) :] or row[-1:]
                 new = missing if rules.feeds == "missing" or not context else row[-1:]
-            used = settings if rules is None or rules.settings else (1.0, 0)
+            used = Settings(*settings[: rules.settings]) if rules else settings
             drafted, reported = [], []
             for number in numbers:
                 context = [*context, *new]
-                law = world.law(tuple(context), *used, draft=True)
+                law = world.law(tuple(context), used, draft=True)
                 reported.append(
                     law
                     if rules is None or rules.reported == "drawn"
@@ -247,8 +255,7 @@ def story_case(
     lengths: Sequence[int],
     gammas: Sequence[int],
     accepted: Sequence[Sequence[int]],
-    temperature: float = 1.0,
-    top_k: int = 0,
+    settings: Settings = PLAIN,
     vocab: int = 9,
 ) -> Case:
     """A story of proposals; after call i, row b keeps accepted[i][b] drafted tokens, and one more follows."""
@@ -262,15 +269,17 @@ def story_case(
         while True:  # numbers far from every threshold, that lead elsewhere without the settings
             uniforms = torch.rand(len(texts), gamma, generator=generator, dtype=torch.float64)
             laws = [
-                proposed(Story(world, (texts,), (moved,), temperature, top_k))[0][0]
+                proposed(Story(world, (texts,), (moved,), settings))[0][0]
                 for moved in ((uniforms - 1e-3).clamp(0), uniforms, (uniforms + 1e-3).clamp(max=1 - 1e-9))
             ]
-            raw = proposed(Story(world, (texts,), (uniforms,), 1.0, 0))[0][0]
-            settings = (temperature, top_k) != (1.0, 0)
+            raw = proposed(Story(world, (texts,), (uniforms,), PLAIN))[0][0]
             if (
                 torch.equal(laws[0], laws[1])
                 and torch.equal(laws[1], laws[2])
-                and not (settings and torch.equal(raw, laws[1]))
+                and all(clear(world.draft((*text, *row)), settings)
+                        for text, tokens in zip(texts, laws[1].tolist(), strict=True)
+                        for row in (tokens[:n] for n in range(gamma)))
+                and not (settings != PLAIN and torch.equal(raw, laws[1]))
             ):
                 break
         numbers.append(uniforms)
@@ -280,10 +289,10 @@ def story_case(
                 text = [*row, *tokens[:keep]]
                 grown.append([*text, distinct(world.target(tuple(text)), tokens[keep : keep + 1])])
             texts = grown
-    story = Story(world, tuple(told), tuple(numbers), temperature, top_k)
+    story = Story(world, tuple(told), tuple(numbers), settings)
     given = (
         worlds.session("draft", world, len(lengths), draft=True),
-        *((temperature, top_k) if (temperature, top_k) != (1.0, 0) else ()),
+        *settings.given(),
     )
     steps = (
         New("draft", "ModelDraft", given),
@@ -299,7 +308,7 @@ def story_case(
         group,
         steps,
         story,
-        f"ModelDraft(session, {temperature}, {top_k}).propose on texts of "
+        f"ModelDraft{('session', *settings.given())}.propose on texts of "
         f"{list(lengths)} tokens, gamma {list(gammas)}{kept}",
     )
 
@@ -313,6 +322,7 @@ def cases(seed: int) -> list[Case]:
         story_case(ROLLBACK, at + 2, (4,), (4, 4, 3), ((1,), (0,))),
         story_case(ROLLBACK, at + 3, (4,), (3, 3, 2), ((3,), (3,))),
         story_case(ROLLBACK, at + 4, (3, 3, 5), (3, 3, 3), ((3, 0, 2), (1, 3, 0))),
-        story_case(SETTINGS, at + 5, (3, 4), (3, 2), ((1, 2),), 0.6, 4),
-        story_case(SETTINGS, at + 6, (3,), (3,), (), 0.0),
+        story_case(SETTINGS, at + 5, (3, 4), (3, 2), ((1, 2),), Settings(0.6, 4)),
+        story_case(SETTINGS, at + 7, (3, 4), (3,), (), Settings(0.8, 6, 0.8, 0.1)),
+        story_case(SETTINGS, at + 6, (3,), (3,), (), Settings(0.0)),
     ]

@@ -12,6 +12,7 @@ from llmlab.checks.compare import chi_square_p, show
 from llmlab.checks.protocol import PASS, Verdict
 from llmlab.checks.speculative import plain
 from llmlab.checks.speculative.plain import Run
+from llmlab.checks.speculative.processed import PLAIN, Settings
 
 REJECT, LIKE = 1e-12, 1e-3
 """A long run makes at most a hundred tests; each rejects below this. A wrong law above `LIKE` is named."""
@@ -24,9 +25,9 @@ def followers(run: Run, rows: list[list[int]]) -> Tensor:
     return torch.bincount(codes.flatten(), minlength=run.world.vocab**2).reshape(run.world.vocab, -1)
 
 
-def laws(run: Run, temperature: float, top_k: int, draft: bool = False) -> Tensor:
+def laws(run: Run, settings: Settings, draft: bool = False) -> Tensor:
     return torch.tensor(
-        [run.world.law((a,), temperature, top_k, draft) for a in range(run.world.vocab)], dtype=torch.float64
+        [run.world.law((a,), settings, draft) for a in range(run.world.vocab)], dtype=torch.float64
     )
 
 
@@ -46,21 +47,24 @@ def long_run(run: Run, rows: list[list[int]]) -> Verdict:
             "max-new-tokens-overshot" if max(map(len, rows)) > run.new else "",
         )
     counts = followers(run, rows)
-    p_value = worst(counts, laws(run, run.temperature, run.top_k))
+    p_value = worst(counts, laws(run, run.settings))
     if p_value >= REJECT:
         return PASS
     said = f"({int(counts.sum())} tokens, chi-square p = {p_value:.1g})"
     wrong = [
-        ("target-ignores-settings", laws(run, 1.0, 0), plain.RULES["target-ignores-settings"][1]),
-        ("target-ignores-settings", laws(run, run.temperature, 0), "top_k had no effect on the target."),
+        ("target-ignores-settings", laws(run, PLAIN), plain.RULES["target-ignores-settings"][1]),
+        *(
+            (name, laws(run, Settings(*run.settings[:many])), plain.RULES[name][1])
+            for many, name in ((1, "target-not-truncated"), (2, "target-ignores-top-p-and-min-p"))
+        ),
         (
             "accepts-every-draft",
-            laws(run, run.temperature, run.top_k, True),
+            laws(run, run.settings, True),
             "The tokens follow the draft's law.",
         ),
     ]
     shown = (
-        show(laws(run, run.temperature, run.top_k)[0]),
+        show(laws(run, run.settings)[0]),
         show((counts / counts.sum(1, keepdim=True).clamp(min=1))[0]),
     )
     for name, probs, words in wrong:

@@ -20,6 +20,7 @@ from llmlab.checks.protocol import PASS, Call, Case, Event, Handle, New, Output,
 from llmlab.checks.speculative import plain, worlds
 from llmlab.checks.speculative.long_runs import long_run
 from llmlab.checks.speculative.plain import Run
+from llmlab.checks.speculative.processed import PLAIN, Settings, clear, nearby
 
 __all__ = ["TASKS", "cases", "judge"]
 
@@ -113,7 +114,7 @@ def named(run: Run, rows: list[list[int]], shown: tuple[str, str], said: str) ->
 
 def tokens(run: Run, rows: list[list[int]]) -> Verdict:
     """The rows themselves. At T = 0 they are those of plain greedy decoding, whatever the numbers were."""
-    right = plain.greedy(run) if run.temperature == 0 else plain.right(run)[0]
+    right = plain.greedy(run) if run.settings.temperature == 0 else plain.right(run)[0]
     if rows == right:
         return PASS
     at = next(i for i, (a, b) in enumerate(zip(rows, right, strict=True)) if a != b)
@@ -122,13 +123,13 @@ def tokens(run: Run, rows: list[list[int]]) -> Verdict:
         run,
         rows,
         shown,
-        f"Row {at} has other tokens than {'plain greedy decoding' if run.temperature == 0 else 'it should'}.",
+        f"Row {at} has other tokens than {'plain greedy decoding' if run.settings.temperature == 0 else 'it should'}.",
     )
 
 
 def law(run: Run, rows: list[list[int]]) -> Verdict:
     """The shares of the rows against the target's joint law."""
-    want = worlds.joint(run.world, tuple(run.prompts[0]), run.new, run.temperature, run.top_k)
+    want = worlds.joint(run.world, tuple(run.prompts[0]), run.new, run.settings)
     found = {key: count / len(rows) for key, count in Counter(map(tuple, rows)).items()}
     far = worlds.variation(found, want)
     if far <= EXACT:
@@ -181,8 +182,8 @@ def counted(want: Written, events: Sequence[Event]) -> Verdict:
 
 def call(group: str, run: Run, how: str, passes: int, own: bool = False) -> Case:
     """One call of generate, with the trusted draft or with the student's."""
-    batch, settings = len(run.prompts), (run.temperature, run.top_k)
-    draft = Handle("draft") if own else worlds.proposals(run.world, *settings)
+    batch = len(run.prompts)
+    draft = Handle("draft") if own else worlds.proposals(run.world, run.settings)
     given = (
         worlds.session("target", run.world, batch),
         draft,
@@ -191,17 +192,17 @@ def call(group: str, run: Run, how: str, passes: int, own: bool = False) -> Case
         run.gamma,
         worlds.dice(run.numbers),
     )
-    named = {} if settings == (1.0, 0) else {"temperature": run.temperature, "top_k": run.top_k}
+    named = run.settings.by_name()
     steps: tuple = (Call("generate", given, named if run.eos is None else {**named, "eos_id": run.eos}),)
     if own:
         steps = (
-            New("draft", "ModelDraft", (worlds.session("small", run.world, batch, draft=True), *settings)),
+            New("draft", "ModelDraft", (worlds.session("small", run.world, batch, draft=True), *run.settings.given())),
             *steps,
         )
     shown = (
         f"generate(target, {'your ModelDraft' if own else 'draft'}, {batch} prompts of "
         f"{', '.join(str(len(p)) for p in run.prompts[:4])}{'...' if batch > 4 else ''} tokens, {run.new}, "
-        f"gamma {run.gamma}, dice, T={run.temperature}, top_k={run.top_k}, eos_id={run.eos})"
+        f"gamma {run.gamma}, dice, {', '.join(f'{key}={value}' for key, value in named.items())}, eos_id={run.eos})"
     )
     return Case(TASK, group, steps, Written(run, how, passes), shown)
 
@@ -229,8 +230,7 @@ def drawn(
     new: int,
     gamma: int,
     *,
-    temperature: float = 1.0,
-    top_k: int = 0,
+    settings: Settings = PLAIN,
     ends: str = "",
     alike: float = 0.7,
 ) -> Case:
@@ -243,11 +243,12 @@ def drawn(
         numbers = torch.rand(
             len(lengths), (2 * gamma + 1) * (new + 2), generator=generator, dtype=torch.float64
         )
-        run = Run(world, prompts, new, gamma, numbers, temperature, top_k)
+        run = Run(world, prompts, new, gamma, numbers, settings)
         rows, _ = plain.right(run)
-        if temperature and any(
-            plain.right(replace(run, numbers=(numbers + d).clamp(0, 1 - 1e-9)))[0] != rows
+        if settings.temperature and any(
+            plain.right(replace(run, numbers=(numbers + d).clamp(0, 1 - 1e-9), settings=off))[0] != rows
             for d in (-1e-4, 1e-4)
+            for off in nearby(settings)
         ):
             continue  # a threshold is near: rounding could decide
         if ends:
@@ -260,6 +261,8 @@ def drawn(
             }[ends]
         else:
             telling = ("rollback-forgotten", "rollback-one-too-many", "max-new-tokens-overshot")
+        if settings.top_p < 1:
+            telling = (*telling, "target-not-truncated", "target-ignores-top-p-and-min-p")
         if ends and run.eos is None or not tells(run, telling):
             continue
         return call(group, run, "rows", plain.right(run)[1])
@@ -281,11 +284,16 @@ def tells(run: Run, names: Sequence[str]) -> bool:
 
 def long_case(seed: int, batch: int = 600, new: int = 8) -> Case:
     """Many rows from one prompt, in a world that remembers one token."""
-    world = worlds.smooth(seed, 5, alike=1.2, memory=1, spread=1.0)
+    settings = Settings(0.6, 4, 0.85)
+    while True:  # nothing near a threshold, on either side
+        seed += 10_000
+        world = worlds.smooth(seed, 5, alike=1.2, memory=1, spread=1.0)
+        if all(clear(law((a,)), settings) for a in range(5) for law in (world.target, world.draft)):
+            break
     numbers = torch.rand(
         batch, 5 * (new + 1), generator=torch.Generator().manual_seed(seed), dtype=torch.float64
     )
-    return call(LONG, Run(world, [[seed % 5]] * batch, new, 2, numbers, 0.6, 4), "long", new, own=True)
+    return call(LONG, Run(world, [[seed % 5]] * batch, new, 2, numbers, settings), "long", new, own=True)
 
 
 def cases(seed: int) -> list[Case]:
@@ -294,11 +302,11 @@ def cases(seed: int) -> list[Case]:
     return [
         enumerated(at, 1, 2),
         enumerated(at + 1, 2, 2),
-        drawn(GREEDY, at + 2, (4,), 9, 3, temperature=0.0),
-        drawn(GREEDY, at + 3, (2, 5, 3), 7, 4, temperature=0.0),
+        drawn(GREEDY, at + 2, (4,), 9, 3, settings=Settings(0.0)),
+        drawn(GREEDY, at + 3, (2, 5, 3), 7, 4, settings=Settings(0.0)),
         drawn(ENDS, at + 4, (3, 4), 10, 4, ends="inside"),
-        drawn(ENDS, at + 5, (4, 2), 8, 3, temperature=0.0, ends="prompt"),
-        drawn(ENDS, at + 6, (3, 1), 6, 4, temperature=0.7, top_k=5),
-        drawn(LONG, at + 7, (2,), 20, 3, temperature=0.8, top_k=5),
+        drawn(ENDS, at + 5, (4, 2), 8, 3, settings=Settings(0.0), ends="prompt"),
+        drawn(ENDS, at + 6, (3, 1), 6, 4, settings=Settings(0.7, 5)),
+        drawn(LONG, at + 7, (2,), 20, 3, settings=Settings(0.8, 4, 0.8, 0.1)),
         long_case(at + 8),
     ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from llmlab.checks.speculative.processed import PLAIN, Settings
 from llmlab.checks.speculative.verifying import step
 from llmlab.checks.speculative.worlds import Proposals, World
 
@@ -25,8 +26,7 @@ class Run:
     new: int
     gamma: int
     numbers: Tensor
-    temperature: float = 1.0
-    top_k: int = 0
+    settings: Settings = PLAIN
     eos: int | None = None
 
 
@@ -36,12 +36,12 @@ class Rules:
 
     `cut`: what the target keeps after a pass: "right", "all", "one more", or "as before the pass".
     `feeds`: "missing" (what it does not hold) or "last" (the text's last token alone), before the drafted
-    ones. `ends`: see `finish`.
+    ones. `settings`: how many of the four reach the target. `ends`: see `finish`.
     """
 
     cut: str = "right"
     feeds: str = "missing"
-    settings: bool = True
+    settings: int = 4
     same_numbers: bool = False
     first_columns: bool = False
     ends: str = "right"
@@ -68,8 +68,16 @@ RULES: dict[str, tuple[Rules, str]] = {
         "The accepted tokens were taken back, too, and not fed again.",
     ),
     "target-ignores-settings": (
-        Rules(settings=False),
-        "Temperature and top-k had no effect on the target's distribution. Both sides go through them.",
+        Rules(settings=0),
+        "The settings had no effect on the target's distribution. Both sides go through them.",
+    ),
+    "target-not-truncated": (
+        Rules(settings=1),
+        "top_k, top_p and min_p had no effect on the target's distribution. Both sides go through them.",
+    ),
+    "target-ignores-top-p-and-min-p": (
+        Rules(settings=2),
+        "top_p and min_p had no effect on the target's distribution. Both sides go through them.",
     ),
     "one-draw-for-draft-and-check": (
         Rules(same_numbers=True),
@@ -128,8 +136,8 @@ def right(run: Run) -> tuple[list[list[int]], int]:
 def simulate(run: Run, rules: Rules | None) -> tuple[list[list[int]], int]:
     """The same under rules, with a cache. Raises IndexError where the numbers run out."""
     told = rules or Rules()
-    draft = Proposals(run.world, run.temperature, run.top_k)
-    settings = (run.temperature, run.top_k) if told.settings else (1.0, 0)
+    draft = Proposals(run.world, run.settings)
+    settings = Settings(*run.settings[: told.settings])
     verify = step(bonus=told.bonus)
     rows, caches = [list(prompt) for prompt in run.prompts], [[] for _ in run.prompts]
     numbers, at, passes = run.numbers.tolist(), 0, 0
@@ -145,7 +153,7 @@ def simulate(run: Run, rules: Rules | None) -> tuple[list[list[int]], int]:
             if told.same_numbers:
                 check = [*u[at : at + run.gamma], check[-1]]
             if rules is None:
-                laws = [run.world.law((*row, *drafted[:i]), *settings) for i in range(run.gamma + 1)]
+                laws = [run.world.law((*row, *drafted[:i]), settings) for i in range(run.gamma + 1)]
                 row += verify(laws, q, drafted, check)
                 continue
             fed = row[len(cache) :] if told.feeds == "missing" or not cache else row[-1:]
@@ -153,7 +161,7 @@ def simulate(run: Run, rules: Rules | None) -> tuple[list[list[int]], int]:
             places = range(len(text) - run.gamma, len(text) + 1)
             if told.first_columns:
                 places = range(len(before) + 1, len(before) + run.gamma + 2)
-            laws = [run.world.law(tuple(text[:n]), *settings) for n in places]
+            laws = [run.world.law(tuple(text[:n]), settings) for n in places]
             row += verify(laws, q, drafted, check)
             keep = {
                 "right": len(row) - 1,

@@ -1,4 +1,4 @@
-"""Checks of distribution, accept_probability, residual, acceptance_rate: what one place is made of.
+"""Checks of accept_probability, residual and acceptance_rate: what one place is made of.
 
 The oracles walk over Python numbers, one row at a time, in float64. Where a mistake is known, its value
 is computed the same way and compared.
@@ -19,18 +19,10 @@ from llmlab.checks.protocol import Call, Case, Event, Output, Raised, Returned, 
 
 __all__ = ["TASKS", "cases", "judge"]
 
-GREEDY, SHAPED, INVALID = "greedy at T = 0", "temperature, then top-k", "invalid settings"
 CHANCE, EMPTY = "min(1, p / q)", "tokens the draft never proposes"
 LEFT, EQUAL = "(p - q)+ renormalised", "p equal to q"
 READ = "part4/speculative.html#sec-"
 TASKS = (
-    Task(
-        "speculative.distribution",
-        "lab5",
-        "the distribution that a token is drawn from, for both models",
-        {SHAPED: 2, GREEDY: 1, INVALID: 1},
-        READ + "processed",
-    ),
     Task(
         "speculative.accept_probability",
         "lab5",
@@ -60,20 +52,6 @@ def by_row(rule: Callable[..., Row], *tensors: Tensor) -> Tensor:
     """A rule on Python lists, for every row of tensors of one shape; same shape and dtype."""
     flat = zip(*(t.double().reshape(-1, t.shape[-1]).tolist() for t in tensors), strict=True)
     return torch.tensor([rule(*rows) for rows in flat], dtype=tensors[0].dtype).reshape(tensors[0].shape)
-
-
-def shaped(
-    row: Row, temperature: float, top_k: int, *, order: str = "temperature first", renormalise: bool = True
-) -> Row:
-    """The oracle of distribution, on one row of logits; the other arguments make it wrong."""
-    if temperature == 0:
-        return [float(i == row.index(max(row))) for i in range(len(row))]
-    least = sorted(row, reverse=True)[top_k - 1] if 0 < top_k < len(row) else -math.inf
-    top = max(row)
-    weights = [math.exp((x - top) / temperature) if x > -math.inf else 0.0 for x in row]
-    kept = [w if x >= least else 0.0 for w, x in zip(weights, row, strict=True)]
-    total = math.fsum(kept if renormalise else weights)
-    return [w / total for w in kept]
 
 
 def chance(p: Row, q: Row) -> Row:
@@ -106,49 +84,6 @@ def judge(case: Case, outputs: Sequence[Output], events: Sequence[Event]) -> Ver
             misconception="divides-by-zero",
         )
     return verdict
-
-
-def distribution_case(group: str, logits: Tensor, temperature: float, top_k: int) -> Case:
-    """One call of distribution."""
-
-    def oracle(**wrong) -> Tensor:
-        return by_row(lambda row: shaped(row, temperature, top_k, **wrong), logits)
-
-    wrong: dict = {
-        "ignores-top-k": (
-            lambda: by_row(lambda row: shaped(row, temperature, 0), logits),
-            "top_k had no effect: the tokens outside it keep their probability.",
-        ),
-        "ignores-temperature": (
-            lambda: by_row(lambda row: shaped(row, 1.0, top_k), logits),
-            "The temperature had no effect.",
-        ),
-        "truncation-not-renormalised": (
-            lambda: oracle(renormalise=False),
-            "What top-k leaves does not sum to 1: take the softmax afterwards.",
-        ),
-        "returns-logits": (lambda: logits / (temperature or 1.0), "Logits came back. Return probabilities."),
-    }
-    if temperature:
-        wrong["temperature-multiplies"] = (
-            lambda: by_row(lambda row: shaped(row, 1 / temperature, top_k), logits),
-            "The logits were multiplied by T. Divide.",
-        )
-    else:
-        wrong["greedy-not-one-hot"] = (
-            lambda: by_row(lambda row: shaped(row, 1.0, 0), logits),
-            "T = 0 left all probabilities: the draw would not be greedy.",
-        )
-        wrong["greedy-shares-ties"] = (
-            lambda: by_row(lambda row: [float(x == max(row)) / row.count(max(row)) for x in row], logits),
-            "Equal logits shared the probability at T = 0. The first one gets all of it.",
-        )
-    return Case(
-        "speculative.distribution",
-        group,
-        (Call("distribution", (logits, temperature, top_k)),),
-        Expect(oracle(), wrong),
-    )
 
 
 def chance_case(group: str, p: Tensor, q: Tensor) -> Case:
@@ -288,23 +223,10 @@ def cases(seed: int) -> list[Case]:
     """Cases of this file's tasks."""
     generator = torch.Generator().manual_seed(51_000 + seed)
 
-    def normal(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        return (torch.randn(shape, generator=generator, dtype=torch.float64) * 2).to(dtype)
-
     def pair(*shape: int, holes: bool = False, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
         return laws(generator, *shape, dtype=dtype), laws(generator, *shape, holes=holes, dtype=dtype)
 
-    tied = torch.tensor([[1.0, 4.0, 4.0, -math.inf], [2.0, 0.0, 2.0, 2.0]])
-    bad = normal(3)
     return [
-        distribution_case(SHAPED, normal(7), 0.6, 0),
-        distribution_case(SHAPED, normal(2, 3, 9), 1.7, 4),
-        distribution_case(SHAPED, normal(2, 6, dtype=torch.float64), 1.3, 9),
-        distribution_case(SHAPED, tied, 0.8, 2),
-        distribution_case(GREEDY, normal(2, 5, dtype=torch.float64), 0.0, 0),
-        distribution_case(GREEDY, tied, 0.0, 3),
-        Case("speculative.distribution", INVALID, (Call("distribution", (bad, -0.5, 0)),), Refuse("-0.5")),
-        Case("speculative.distribution", INVALID, (Call("distribution", (bad, 1.0, -3)),), Refuse("-3")),
         chance_case(CHANCE, *pair(6)),
         chance_case(CHANCE, *pair(2, 3, 5, dtype=torch.float64)),
         chance_case(EMPTY, *pair(4, 6, holes=True)),

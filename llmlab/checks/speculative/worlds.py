@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from llmlab.checks.protocol import Remote
-from llmlab.checks.speculative.rules import Row, shaped
+from llmlab.checks.speculative.processed import PLAIN, Settings, shaped
+from llmlab.checks.speculative.rules import Row
 
 MOST_ROWS, MOST_TOKENS, MOST_HELD = 6_000, 20_000, 80_000
 Context = tuple[int, ...]
@@ -34,11 +35,11 @@ class World:
         self.target, self.draft = lru_cache(maxsize=None)(target), lru_cache(maxsize=None)(draft)
         self.known: dict[tuple, Row] = {}
 
-    def law(self, context: Context, temperature: float = 1.0, top_k: int = 0, draft: bool = False) -> Row:
+    def law(self, context: Context, settings: Settings = PLAIN, draft: bool = False) -> Row:
         """The distribution after a context, as it is drawn from."""
-        key = context[-self.memory :], temperature, top_k, draft
+        key = context[-self.memory :], settings, draft
         if key not in self.known:
-            self.known[key] = shaped((self.draft if draft else self.target)(key[0]), temperature, top_k)
+            self.known[key] = shaped((self.draft if draft else self.target)(key[0]), settings)
         return self.known[key]
 
 
@@ -84,16 +85,14 @@ def quarters(seed: int, vocab: int, kinds: tuple[int, ...] = (0, 1, 2)) -> World
     return World(vocab, lambda context: logs(both(context)[0]), lambda context: logs(both(context)[1]))
 
 
-def joint(
-    world: World, start: Context, count: int, temperature: float = 1.0, top_k: int = 0
-) -> dict[Context, float]:
+def joint(world: World, start: Context, count: int, settings: Settings = PLAIN) -> dict[Context, float]:
     """The target's law of the next `count` tokens: the oracle of every enumeration."""
     found = {(): 1.0}
     for _ in range(count):
         found = {
             (*new, token): mass * p
             for new, mass in found.items()
-            for token, p in enumerate(world.law((*start, *new), temperature, top_k))
+            for token, p in enumerate(world.law((*start, *new), settings))
             if p
         }
     return found
@@ -195,8 +194,8 @@ def session(name: str, world: World, batch: int, draft: bool = False) -> Remote:
 class Proposals:
     """A draft that never errs: tokens drawn from the world's draft behind the rows it is given."""
 
-    def __init__(self, world: World, temperature: float, top_k: int):
-        self.world, self.temperature, self.top_k = world, temperature, top_k
+    def __init__(self, world: World, settings: Settings):
+        self.world, self.settings = world, settings
 
     def propose(self, rows: object, uniforms: object) -> tuple[Tensor, Tensor]:
         rows = lists(rows, "propose: rows", self.world.vocab)
@@ -217,14 +216,14 @@ class Proposals:
     def one(self, text: Context, numbers: Sequence[float]) -> tuple[list[int], list[Row]]:
         tokens, laws = [], []
         for u in numbers:
-            laws.append(self.world.law((*text, *tokens), self.temperature, self.top_k, draft=True))
+            laws.append(self.world.law((*text, *tokens), self.settings, draft=True))
             tokens.append(pick(laws[-1], u))
         return tokens, laws
 
 
-def proposals(world: World, temperature: float = 1.0, top_k: int = 0) -> Remote:
+def proposals(world: World, settings: Settings = PLAIN) -> Remote:
     """The trusted draft as students get it."""
-    return Remote("draft", lambda: Proposals(world, temperature, top_k), ("propose",), {}, 200)
+    return Remote("draft", lambda: Proposals(world, settings), ("propose",), {}, 200)
 
 
 class Numbers:

@@ -6,7 +6,8 @@ task: speculative.generate
 import torch
 
 
-def generate(target, draft, prompts, max_new_tokens, gamma, dice, temperature=1.0, top_k=0, eos_id=None):
+def generate(target, draft, prompts, max_new_tokens, gamma, dice,
+             temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, eos_id=None):
     new = [[] for _ in prompts]
     if max(map(len, prompts)) > 1 and min(map(len, prompts)) > 1:
         target.feed([prompt[:-1] for prompt in prompts])
@@ -17,7 +18,7 @@ def generate(target, draft, prompts, max_new_tokens, gamma, dice, temperature=1.
         held = target.lengths()
         logits = target.feed([text[n:] + tokens for text, n, tokens in zip(texts, held, drafted.tolist())])
         p = torch.stack(
-            [distribution(row, temperature, top_k) for row in logits[:, logits.shape[1] - gamma - 1 :]]
+            [distribution(row, temperature, top_k, top_p, min_p) for row in logits[:, -gamma - 1 :]]
         )
         accepts = dice.uniform(len(prompts), gamma)
         gained = verify(p, q, drafted, torch.cat([accepts, dice.uniform(len(prompts), 1)], 1))

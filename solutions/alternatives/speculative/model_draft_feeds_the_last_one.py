@@ -7,8 +7,8 @@ import torch
 
 
 class ModelDraft:
-    def __init__(self, session, temperature=1.0, top_k=0):
-        self.session, self.settings = session, (temperature, top_k)
+    def __init__(self, session, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
+        self.session, self.settings = session, (temperature, top_k, top_p, min_p)
 
     def propose(self, rows, uniforms):
         kept = [max(0, min(len(row) - 1, held)) for row, held in zip(rows, self.session.lengths())]

@@ -1,19 +1,12 @@
-"""Sets the tokens outside top-k to 0 after the softmax.
+"""Sets the tokens that are cut off to 0 after the softmax.
 
 task: speculative.distribution
 says: truncation-not-renormalised
 """
 
-import torch
+right = distribution
 
 
-def distribution(logits, temperature=1.0, top_k=0):
-    if temperature < 0 or top_k < 0:
-        raise ValueError(f"temperature {temperature}, top_k {top_k}")
-
-    if temperature == 0:
-        return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
-    probs = (logits / temperature).softmax(-1)
-    if 0 < top_k < probs.shape[-1]:
-        probs = probs * (probs >= probs.topk(top_k, -1).values[..., -1:])
-    return probs
+def distribution(logits, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
+    kept = right(logits, temperature, top_k, top_p, min_p)
+    return right(logits, temperature) * (kept > 0)

@@ -5,7 +5,8 @@ says: eos-in-the-accepted-run-ignored
 """
 
 
-def generate(target, draft, prompts, max_new_tokens, gamma, dice, temperature=1.0, top_k=0, eos_id=None):
+def generate(target, draft, prompts, max_new_tokens, gamma, dice,
+             temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, eos_id=None):
     rows = [list(prompt) for prompt in prompts]
 
     def new(row, prompt):
@@ -19,7 +20,7 @@ def generate(target, draft, prompts, max_new_tokens, gamma, dice, temperature=1.
         drafted, q = draft.propose(rows, numbers)
         feed = [row[n:] + tokens for row, n, tokens in zip(rows, target.lengths(), drafted.tolist())]
         logits = target.feed(feed)[:, -gamma - 1 :]
-        p = distribution(logits, temperature, top_k)
+        p = distribution(logits, temperature, top_k, top_p, min_p)
         gained = verify(p, q, drafted, dice.uniform(len(rows), gamma + 1))
         rows = [row + tokens for row, tokens in zip(rows, gained)]
         target.truncate([len(row) - 1 for row in rows])

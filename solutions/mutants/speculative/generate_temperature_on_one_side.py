@@ -1,11 +1,12 @@
-"""Temperature and top-k for the draft only.
+"""Settings for the draft only.
 
 task: speculative.generate
 says: target-ignores-settings
 """
 
 
-def generate(target, draft, prompts, max_new_tokens, gamma, dice, temperature=1.0, top_k=0, eos_id=None):
+def generate(target, draft, prompts, max_new_tokens, gamma, dice,
+             temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, eos_id=None):
     rows = [list(prompt) for prompt in prompts]
 
     def new(row, prompt):

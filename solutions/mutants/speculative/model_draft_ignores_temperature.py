@@ -1,4 +1,4 @@
-"""Drafts at T = 1 without top-k, whatever was asked for.
+"""Drafts at T = 1 without truncation, whatever was asked for.
 
 task: speculative.ModelDraft
 says: ignores-settings

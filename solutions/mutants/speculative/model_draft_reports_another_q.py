@@ -1,4 +1,4 @@
-"""Draws with temperature and top-k, and reports q without (DeepSpec #31).
+"""Draws with the settings, and reports q without (DeepSpec #31).
 
 task: speculative.ModelDraft
 says: reports-another-q
@@ -16,6 +16,6 @@ class ModelDraft(ModelDraft):
         for i in range(uniforms.shape[1]):
             logits = self.session.feed(new)[:, -1]
             q.append(logits.softmax(-1))
-            drafted.append(draw(distribution(logits, self.temperature, self.top_k), uniforms[:, i]))
+            drafted.append(draw(distribution(logits, *self.settings), uniforms[:, i]))
             new = drafted[-1][:, None].tolist()
         return torch.stack(drafted, 1), torch.stack(q, 1)

@@ -15,7 +15,7 @@ class ModelDraft(ModelDraft):
         drafted, q = [], []
         for i in range(uniforms.shape[1]):
             logits = self.session.feed(new)[:, -1]
-            q.append(distribution(logits, self.temperature, self.top_k))
+            q.append(distribution(logits, *self.settings))
             drafted.append(draw(q[-1], uniforms[:, i]))
             new = drafted[-1][:, None].tolist()
         return torch.stack(drafted, 1), torch.stack(q, 1)

@@ -1,0 +1,21 @@
+"""Drafts with the temperature, and without truncation: only p is truncated.
+
+task: speculative.ModelDraft
+says: draft-not-truncated
+"""
+
+import torch
+
+
+class ModelDraft(ModelDraft):
+    def propose(self, rows, uniforms):
+        held = [min(n, len(row) - 1) for n, row in zip(self.session.lengths(), rows)]
+        self.session.truncate(held)
+        new = [row[n:] for row, n in zip(rows, held)]
+        drafted, q = [], []
+        for i in range(uniforms.shape[1]):
+            logits = self.session.feed(new)[:, -1]
+            q.append(distribution(logits, self.settings[0]))
+            drafted.append(draw(q[-1], uniforms[:, i]))
+            new = drafted[-1][:, None].tolist()
+        return torch.stack(drafted, 1), torch.stack(q, 1)
