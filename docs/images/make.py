@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 
 from tools.book.browser import Page, browser  # noqa: E402  (the folder above must be on the path first)
 
-COLUMNS, COLOURS = 92, 96
+COLUMNS, COLOURS = 92, 200
 MISTAKE = "top_p_drops_crossing_token"
 TERMINAL = (
     "<meta charset=utf-8><style>body{{margin:0;padding:14px 18px;display:inline-block;background:#fff}}"
@@ -89,7 +89,7 @@ def picture(page: Page, name: str, selector: str, height: int | None = None, sca
         "return {x: r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height}; })()"
     )
     clip = {**box, "height": min(box["height"], height or box["height"]), "scale": scale}
-    save(name, page.call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)["data"])
+    save(name, page.call("Page.captureScreenshot", format="png", clip=clip)["data"])
 
 
 def window(page: Page, name: str) -> None:
@@ -121,13 +121,13 @@ def main() -> int:
         page.evaluate("document.querySelector('.fig-set').click()")
         page.evaluate("scrollBy(0, document.querySelector('.fig').getBoundingClientRect().top - 210)")
         window(page, "book")
-        page.open(html / "book" / "map.html", width=1100)
+        page.open(html / "book" / "map.html", width=1100, height=1800)
         picture(page, "map", "svg.course-graph", scale=1)
         shown = Path(scratch) / "check.html"
         shown.write_text(as_html(check(Path(scratch))), encoding="utf-8")
-        page.open(shown, width=1000)
+        page.open(shown, width=1000, height=1800)
         picture(page, "check", "body")
-        page.open(overview, width=1000)
+        page.open(overview, width=1000, height=1800)
         picture(page, "class", "body", 700)
     return 0
 
