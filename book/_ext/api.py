@@ -163,10 +163,8 @@ class ModuleTable(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         from llmlab.checks import registry
 
-        lines = [
-            f"| {_('lab')} | {_('module')} | {_('what it is about')} | {_('tasks')} | {_('points')} |",
-            "|---|---|---|--:|--:|",
-        ]
+        heads = (_("lab"), _("module"), _("what it is about"), _("tasks"), _("points"))
+        lines = ["| " + " | ".join(map(str, heads)) + " |", "|---|---|---|--:|--:|"]
         for lab, modules in _finder.LABS.items():
             for module in modules:
                 tasks = registry.tasks(module)

@@ -266,16 +266,17 @@ class Ledger(SphinxDirective):
             "", str(SHOWN[row["verdict"]]), classes=["verdict", f"verdict-{row['verdict'].replace(' ', '-')}"]
         )
         head += nodes.reference("", row["id"], internal=True, refid=here, classes=["ledger-id"])
-        head += nodes.inline("", f"{row['source']} {_('says:')}", classes=["ledger-source"])
+        head += nodes.inline("", _("{lecture} says:").format(lecture=row["source"]), classes=["ledger-source"])
         box += head
         self.parse(row["says"].strip(), source, box)
         if row["verdict"] == TO_COME:
             return box
         box += nodes.paragraph("", str(_("What holds:")), classes=["ledger-label"])
-        self.parse(f"{row['holds'].strip()} {_('Read')} {{ref}}`{row['section']}`.", source, box)
+        read_on = _("Read {section}.").format(section=f"{{ref}}`{row['section']}`")
+        self.parse(f"{row['holds'].strip()} {read_on}", source, box)
         values = {key: value for key, (value, _origin, _path) in self.env.app.num_table.items()}
         summary, listed = evidence_markdown(row, values)
-        folded = evidence(summary=f"{_('Evidence')} ({summary})")
+        folded = evidence(summary=_("Evidence ({counts})").format(counts=summary))
         self.parse(listed, source, folded)
         box += folded
         return box
