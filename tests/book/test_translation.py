@@ -23,6 +23,7 @@ import translate  # noqa: E402
 
 CODE = "zh_CN"
 WORDS = re.compile(r"[A-Za-z]{2,} +[a-z]{2,}")
+SELECTOR = re.compile(r"(?:^|[\s,>])[.#][a-z]")
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,8 @@ def unmarked(source: str) -> list[str]:
     bare = re.sub(r"class(?:Name)?\s*[:=][^,}\n]*", "", bare)
     bare = re.sub(r'(?:querySelector(?:All)?|closest|fetch|Error)\s*[:=(]\s*[`"][^`"]*[`"]', "", bare)
     bare = re.sub(r"\$\{[^{}]*\}", "", bare)
-    return [text for _quote, text in re.findall(r'(["`])((?:(?!\1)[^\\\n]|\\.)*)\1', bare) if WORDS.search(text)]
+    texts = [text for _quote, text in re.findall(r'(["`])((?:(?!\1)[^\\\n]|\\.)*)\1', bare)]
+    return [text for text in texts if WORDS.search(text) and not SELECTOR.search(text)]
 
 
 ALLOWED = {"use strict", "level fine"}  # a mode of JavaScript, and names of classes
