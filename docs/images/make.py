@@ -36,6 +36,7 @@ COLUMNS, COLOURS = 92, 200
 MISTAKE = "top_p_drops_crossing_token"
 TERMINAL = (
     "<meta charset=utf-8><style>body{{margin:0;padding:14px 18px;display:inline-block;background:#fff}}"
+    "a{{text-decoration:none}}"
     "pre{{margin:0;font:14px/1.4 'DejaVu Sans Mono',monospace}}{stylesheet}</style><pre>{code}</pre>"
 )
 
