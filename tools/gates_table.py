@@ -1,7 +1,7 @@
 """Plant a fault for every gate of the book, and write what the gates said:  python -m tools.gates_table
 
-Writes results/gates.json: the table (gate, planted fault, what was said) that the book shows, and how many were noticed. It
-exits with 1 if one was not. The faults are those of tests/book/planted.py, which the tests plant as well.
+Writes results/gates.json: the table (gate, planted fault, what was said) that the book can show, and how many were
+noticed. It exits with 1 if one was not. The faults are those of tests/book/planted.py, which the tests plant as well.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Pictures of pages in each mode, to look at:  python tools/screenshots.py [--to FOLDER] [PAGE...]
 
-Without pages: ten that show everything the book has. Each is taken light, dark and 375 pixels wide, from top to bottom, from
-_build/html. It judges nothing: the gates do what a program can, this is for eyes. Nothing of it is committed.
+Without pages: ten that show everything the book has. Each is taken light, dark and 375 pixels wide, from top to bottom,
+from _build/html. It judges nothing: the gates do what a program can, this is for eyes. Nothing of it is committed.
 """
 
 from __future__ import annotations

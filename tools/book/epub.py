@@ -3,8 +3,8 @@
 - Formulas become MathML (EPUB readers have no MathJax). MathJax itself translates them, in Chromium, without a network.
 - Scripts go. A figure shows its words instead; a button in the prose stays as its text; every answer is open.
 - Pages become well-formed XHTML, whatever HTML the extensions wrote.
-- The package's list of files and the order of pages are written anew, because Sphinx's lead nowhere when the start page is in
-  a folder.
+- The package's list of files and the order of pages are written anew: Sphinx's lead nowhere when the start page is in a
+  folder.
 
 `problems` is the check: the container, the list of contents, every page, link, picture and formula.
 """
@@ -151,7 +151,7 @@ def wanted(folder: Path, pages: list[str]) -> list[str]:
 
 
 def list_contents(folder: Path, with_math: set[str], start: str) -> None:
-    """Write the package's list of files, and the order of the pages, anew: Sphinx's has files that no page loads."""
+    """Write the package's list of files, and the order of the pages, anew."""
     for prefix, uri in (("", NAMESPACES["opf"]), ("dc", "http://purl.org/dc/elements/1.1/")):
         ElementTree.register_namespace(prefix, uri)
     tree = ElementTree.parse(folder / "content.opf")

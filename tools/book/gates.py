@@ -1,4 +1,4 @@
-"""The gates in a browser, from Python: installs what they need (npm, pinned by its lock file) and runs them over a tree.
+"""The gates in a browser, from Python: installs what they need (npm, pinned by its lock file), and runs them.
 
 The work is in tests/book/gates/run.js: axe in three modes, console, remote requests, formulas, figures, width.
 """

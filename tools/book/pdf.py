@@ -18,6 +18,7 @@ from tools.book.variant import Variant
 
 PREPARE = """
 document.documentElement.dataset.theme = document.documentElement.dataset.mode = "light";
+document.querySelector("article h1")?.classList.add("first");
 document.querySelectorAll("details").forEach((d) => { d.open = true; });
 document.querySelectorAll(".toggle-hidden").forEach((e) => e.classList.remove("toggle-hidden"));
 document.querySelectorAll("img[loading]").forEach((i) => i.removeAttribute("loading"));
@@ -26,6 +27,8 @@ FOOTER = (
     '<div style="width:100%;text-align:center;font:8px sans-serif;color:#555">'
     '<span class="pageNumber"></span></div>'
 )
+DOCUMENT = re.compile(r'(?:href="#|id=")document-[^"]*"')
+OTHERS = ("index.html", "whole.html")
 PAPER = {"paperWidth": 8.27, "paperHeight": 11.69, "marginTop": 0.7, "marginBottom": 0.75, "marginLeft": 0.75}
 
 
@@ -85,7 +88,8 @@ def bookmarks(entries: list[Any]) -> list[str]:
 def problems(path: Path, chapters: list[str]) -> list[str]:
     """What a printed book lacks: pages, text that can be found, a bookmark for each chapter."""
     reader = PdfReader(path)
-    found = [] if len(reader.pages) >= max(1, len(chapters)) else [f"{len(reader.pages)} pages for {len(chapters)} chapters"]
+    pages = len(reader.pages)
+    found = [] if pages else ["no page"]
     text = "\n".join(page.extract_text() for page in reader.pages)
     marked, whole = {words(title) for title in bookmarks(reader.outline)}, words(text)
     for chapter in chapters:
@@ -98,8 +102,12 @@ def problems(path: Path, chapters: list[str]) -> list[str]:
 
 def finish(variant: Variant, folder: Path) -> Path:
     """Print what the singlehtml builder left in `folder`; the PDF's path."""
-    pages = [page for page in folder.rglob("*.html") if "_static" not in page.parts and page.name != "index.html"]
-    (whole,) = sorted(pages, key=lambda page: page.stat().st_size)[-1:] or [folder / "index.html"]
+    pages = (page for page in folder.rglob("*.html") if page.parent.name != "_static" and page.name not in OTHERS)
+    # Sphinx writes it where the start page is, with paths that are right one folder up; a slash in an id stops the
+    # theme's script, which takes it for a selector.
+    text = max(pages, key=lambda page: page.stat().st_size).read_text(encoding="utf-8")
+    whole = folder / "whole.html"
+    whole.write_text(DOCUMENT.sub(lambda match: match[0].replace("/", "-"), text), encoding="utf-8")
     out = downloads.folder(variant) / downloads.FORMATS["PDF"]
     if found := problems(out, print_page(whole, out)):
         out.unlink()

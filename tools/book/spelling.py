@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = Path(__file__).with_name("spelling.txt")
 PLACES = (
-    "README.md", "CONTRIBUTING.md", "Makefile", ".ci", "docs", "book", "llmlab", "solutions", "tools", "tests", "benchmarks",
-    "assignments/text", "assignments/templates",
+    "README.md", "CONTRIBUTING.md", "Makefile", ".ci", "docs", "book", "llmlab", "solutions", "tools", "tests",
+    "benchmarks", "assignments/text", "assignments/templates",
 )  # fmt: skip
 SKIP = "*.json,*.po,*.ipynb,*.safetensors,*/_vendor/*,*/node_modules/*,*/__pycache__/*,*/weights/*,*/spelling.txt"
 """Not ours, made by a program, or in another language."""

@@ -1,6 +1,7 @@
 """Gates over a built tree without a browser: links and anchors, alt texts, what a page would fetch, its weight.
 
-Every function takes the pages of `read` and returns the faults as sentences. tests/book/test_pages.py asks them of the book.
+Every function takes the pages of `read` and returns the faults as sentences. tests/book/test_pages.py asks them of the
+book.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ SHARED = re.compile(r"(?:^|/)(?:_static/(?!figures/)|mathjax/|tippy/[^/]*\.min\.
 
 
 class Reader(HTMLParser):
-    """Collects the anchors, the references and the pictures of one page; `loads` are those that a browser fetches by itself."""
+    """Collects the anchors, references and pictures of one page; `loads` are those that a browser fetches by itself."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
