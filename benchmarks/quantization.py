@@ -1,9 +1,11 @@
 """Rounds the shipped target, and the same function with outliers, in many ways, and measures the loss of each.
 
     python -m benchmarks.quantization
+    python -m benchmarks.quantization sizes      only the sizes of the files, written anew into the results
 
-Writes results/quantization.json. For every scheme: bits of a weight of the layers with the scales counted, bits of a
-number of the whole file (embedding and norms at 16 bits) and its size, then against the unquantized model: perplexity
+Writes results/quantization.json. Every scheme is a model of llmlab/models/quantized.py that stores packed weights. Kept
+are bits of a weight of the layers with the scales counted, bits of a number of the whole file (embedding and norms at
+16 bits), its size, and the size of the file that was really written; then against the unquantized model: perplexity
 ratio, divergence, agreement of the next token. Nothing is timed: see benchmarks/quantization_speed.py.
 """
 
@@ -12,18 +14,25 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Callable
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+import llmlab
 from benchmarks import scheme_table, schemes
-from benchmarks.record import write
-from benchmarks.schemes import calibration
-from llmlab import models
-from llmlab.models.calibrate import changed, inputs, matrices, rows
-from llmlab.models.widen import with_outliers
+from benchmarks.record import RESULTS, write
+
+llmlab.use(Path(__file__).resolve().parents[1] / "solutions")
+
+from llmlab import calibration, models, quantization  # noqa: E402  (after the choice of the code)
+from llmlab.models import quantized  # noqa: E402
+from llmlab.models.calibrate import changed, inputs, matrices, rows  # noqa: E402
+from llmlab.models.widen import with_outliers  # noqa: E402
 
 COMMAND = "python -m benchmarks.quantization"
 ROWS, CALIBRATION, SEARCHED, WIDTH = 96, 32, 4, 128
@@ -66,53 +75,52 @@ def say(what: str, found: Values) -> None:
     print(what + "  " + "  ".join(f"{key} {value:.5g}" for key, value in found.items()), flush=True)
 
 
-def file_size(lm: models.LM, bits: float) -> tuple[float, float]:
-    """Bits of a number of the whole file, and its megabytes: what is not in the layers' matrices takes 16 bits."""
-    every = sum(p.numel() for p in lm.model.parameters())
-    inside = sum(w.numel() for w in matrices(lm).values())
-    total = bits * inside + 16 * (every - inside)
-    return total / every, total / 8e6
+def packed(lm: models.LM, calibrating: Tensor, names: tuple[str, ...]) -> Iterator[tuple[str, models.LM]]:
+    """Scheme -> the model with packed weights. AWQ searches on fewer rows than GPTQ's Hessians have."""
+    flows = inputs(lm, calibrating)
+    few = {key: x[: SEARCHED * WIDTH] for key, x in flows.items()}
+    for key in names:
+        yield key, quantized.quantize(lm, key, quantization, calibration, few if key.startswith("awq") else flows)
+
+
+def sizes(key: str, small: models.LM) -> Values:
+    """Bits and megabytes of a packed model, computed; and the megabytes of its file, written."""
+    bits = quantized.bits_per_weight(small)
+    layers = sum(math.prod(layer.shape) for layer in quantized.layers_of(small).values())
+    every = layers + sum(p.numel() for p in small.model.parameters())
+    total = bits * layers + 16 * (every - layers)
+    with tempfile.TemporaryDirectory() as folder:
+        written = quantized.save(small, Path(folder) / "model.safetensors")
+    return {f"bits_{key}": bits, f"file_bits_{key}": total / every, f"mb_{key}": total / 8e6,
+            f"written_mb_{key}": written / 1e6}
 
 
 def weight_only(name: str, lm: models.LM, judge: Judge, calibrating: Tensor) -> Values:
     """All schemes for the weights of one model."""
-    flows = inputs(lm, calibrating)
-    few = {key: x[: SEARCHED * WIDTH] for key, x in flows.items()}
-    makers = {key: lambda scheme=scheme: schemes.rounded(lm, scheme) for key, scheme in schemes.NAIVE.items()}
-    for bits in (4, 3, 2):
-        makers[f"gptq{bits}_32"] = lambda bits=bits: schemes.gptq(lm, flows, bits, 32)
-    makers |= {"gptq4_channel": lambda: schemes.gptq(lm, flows, 4, None),
-               "gptq4_32_order": lambda: schemes.gptq(lm, flows, 4, 32, act_order=True),
-               "awq4_32": lambda: schemes.awq(lm, few, 4, 32), "awq3_32": lambda: schemes.awq(lm, few, 3, 32)}
     values: Values = {}
-    for key, make in makers.items():
-        weights, bits = make()
-        quantized = changed(lm, weights)
-        found = judge.of(quantized)
+    for key, small in packed(lm, calibrating, schemes.WEIGHTS):
+        found = judge.of(small)
         values |= {f"{name}_{key}_{what}": number for what, number in found.items()}
-        whole, megabytes = file_size(lm, bits)
-        values |= {f"bits_{key}": bits, f"file_bits_{key}": whole, f"mb_{key}": megabytes}
+        if name == "target":
+            values |= sizes(key, small)
         if key == "int4_32":
-            values[f"{name}_int4_32_noise"] = judge.noise(quantized)
-        say(f"{name:8} {key:16} {bits:6.3f} bits", found)
+            values[f"{name}_int4_32_noise"] = judge.noise(small)
+        say(f"{name:8} {key:16} {quantized.bits_per_weight(small):6.3f} bits", found)
     return values
 
 
 def with_loud_inputs(lm: models.LM, judge: Judge, calibrating: Tensor) -> Values:
     """Weights only, where a few channels of the activations are large: the case that AWQ was made for."""
-    flows = inputs(lm, calibrating)
-    few = {key: x[: SEARCHED * WIDTH] for key, x in flows.items()}
-    made = {"int4_32": schemes.rounded(lm, schemes.NAIVE["int4_32"]), "awq4_32": schemes.awq(lm, few, 4, 32),
-            "gptq4_32": schemes.gptq(lm, flows, 4, 32)}
-    made |= {f"kept_{by}": schemes.kept(lm, flows, schemes.NAIVE["int4_32"], SHARE, by)
-             for by in ("inputs", "weights", "chance")}
     values: Values = {"kept_share": SHARE}
-    for key, (weights, bits) in made.items():
-        found = judge.of(changed(lm, weights))
+    made = dict(packed(lm, calibrating, ("int4_32", "awq4_32", "gptq4_32")))
+    flows, plain = inputs(lm, calibrating), quantized.layers_of(made["int4_32"])
+    for by in ("inputs", "weights", "chance"):
+        weights, values[f"bits_kept_{by}"] = schemes.kept(lm, plain, flows, SHARE, by)
+        made[f"kept_{by}"] = changed(lm, weights)
+    for key, model in made.items():
+        found = judge.of(model)
         values |= {f"loud_{key}_{what}": number for what, number in found.items()}
-        if key.startswith("kept"):
-            values[f"bits_{key}"] = bits
-        say(f"loud     {key:16} {bits:6.3f} bits", found)
+        say(f"loud     {key:16}", found)
     return values
 
 
@@ -134,7 +142,7 @@ PRODUCTS: dict[str, Product] = {
 def both_sides(name: str, lm: models.LM, judge: Judge, calibrating: Tensor) -> Values:
     """Weights and activations in 8 bits; SmoothQuant before it with scales for tensors and for rows."""
     flows = inputs(lm, calibrating)
-    smooth = changed(lm, schemes.moved(lm, flows, calibration.smoothquant_scales))
+    smooth = changed(lm, quantized.moved(lm, flows, calibration.smoothquant_scales, calibration))
     runs = {key: (lm, product) for key, product in PRODUCTS.items()}
     runs |= {"smooth_tensor": (smooth, PRODUCTS["tensor"]), "smooth_row": (smooth, PRODUCTS["row"])}
     values: Values = {}
@@ -171,11 +179,26 @@ def main() -> None:
     values |= with_loud_inputs(loud, judge, calibrating)
     for name, lm in (("target", target), ("loud", loud)):
         values |= both_sides(name, lm, judge, calibrating)
-    path = write("quantization", COMMAND, values | scheme_table.losses(values))
+    keep(values | scheme_table.losses(values))
+
+
+def only_sizes() -> None:
+    """The sizes of every scheme, into the results as they are."""
+    torch.set_num_threads(1)
+    target, values = models.load("target"), {}
+    for key, small in packed(target, rows(target, CALIBRATION, WIDTH), schemes.WEIGHTS):
+        values |= sizes(key, small)
+        say(key, {what: number for what, number in values.items() if what.endswith(f"_{key}")})
+    keep(json.loads((RESULTS / "quantization.json").read_text(encoding="utf-8"))["values"] | values)
+
+
+def keep(values: Values) -> None:
+    """Write the results, with the table that the book shows."""
+    path = write("quantization", COMMAND, values)
     kept = json.loads(path.read_text(encoding="utf-8"))
     kept["tables"] = {"schemes": scheme_table.table(kept["values"])}
     path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    only_sizes() if sys.argv[1:] == ["sizes"] else main()

@@ -29,7 +29,7 @@ def table(values: Values) -> dict[str, list]:
     """Every scheme with its bits, its size and its losses on both models, as text."""
     columns = ["scheme", "bits a weight", "MB", "perplexity ×", "KL", "agreement", "perplexity × (loud)", "KL (loud)",
                "agreement (loud)"]
-    made = [[words, f"{values[f'bits_{key}']:.2f}", f"{values[f'mb_{key}']:.2f}",
+    made = [[words, f"{values[f'bits_{key}']:.2f}", f"{values[f'written_mb_{key}']:.2f}",
              *shown(values, f"target_{key}"), *shown(values, f"outlier_{key}")] for key, words in NAMES.items()]
     return {"columns": columns, "rows": made}
 

@@ -98,3 +98,11 @@ def test_the_table_is_made_of_the_values(found, values):
 
     assert table(values) == found["tables"]["schemes"]
     assert all(len(row) == len(found["tables"]["schemes"]["columns"]) for row in found["tables"]["schemes"]["rows"])
+
+
+def test_the_written_files_have_the_size_that_the_bits_tell(values):
+    """Beyond it: names and places of the tensors in the header, NF4's table, norms whose gains 16 bits do not hold."""
+    written = {key.removeprefix("written_mb_"): value for key, value in values.items() if key.startswith("written_mb_")}
+    assert set(written) == {key.removeprefix("mb_") for key in values if key.startswith("mb_")}
+    for key, size in written.items():
+        assert 0 < size - values[f"mb_{key}"] < 0.02, key
