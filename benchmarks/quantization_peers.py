@@ -9,6 +9,7 @@ Where a library has another convention (torchao puts half a step more on each si
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import sys
@@ -20,6 +21,8 @@ import torch
 from benchmarks import record
 
 ROWS, COLUMNS, SEEDS = 64, 512, 5
+PEER = importlib.import_module
+"""Modules of PEERS are found when they are asked for: this file can be read without them."""
 SOLUTION = Path(__file__).resolve().parents[1] / "solutions" / "quantization.py"
 
 
@@ -40,11 +43,9 @@ def weights(seed: int) -> torch.Tensor:
 
 def quantized(weight: torch.Tensor, config: object) -> torch.Tensor:
     """What torchao makes of a Linear with this weight."""
-    from torchao.quantization import quantize_
-
     layer = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False)
     layer.weight = torch.nn.Parameter(weight.clone(), requires_grad=False)
-    quantize_(layer, config)
+    PEER("torchao.quantization").quantize_(layer, config)
     return layer.weight
 
 
@@ -64,24 +65,21 @@ def convention(w: torch.Tensor, theirs: torch.Tensor, bits: int) -> tuple[float,
 
 def compare(q: ModuleType, seed: int) -> dict[str, float]:
     """Codes that differ, and the largest relative difference of the scales, for one draw of weights."""
-    from bitsandbytes.functional import quantize_4bit
-    from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, IntxWeightOnlyConfig
-    from torchao.quantization.granularity import PerGroup
-
-    w, found = weights(seed), {}
+    ao, w, found = PEER("torchao.quantization"), weights(seed), {}
     codes, _ = q.symmetric(w, 8, "channel")
-    theirs = quantized(w, Int8WeightOnlyConfig())
+    theirs = quantized(w, ao.Int8WeightOnlyConfig())
     found["int8_apart"] = float((theirs.qdata.int() - codes.int()).abs().max())
     found["int8_steps"], found["int8_differ"] = convention(w, theirs, 8)
-    theirs = quantized(w.reshape(-1, 32), IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(32)))
+    groups = PEER("torchao.quantization.granularity").PerGroup(32)
+    theirs = quantized(w.reshape(-1, 32), ao.IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=groups))
     found["int4_steps"], found["int4_differ"] = convention(w.reshape(-1, 32), theirs, 4)
 
-    theirs = quantized(w, Float8WeightOnlyConfig())
+    theirs = quantized(w, ao.Float8WeightOnlyConfig())
     scale = theirs.scale.float().reshape(-1, 1)
     back = q.round_float(w / scale, 4, 3, 448.0)
     found["float8_differ"] = float((theirs.qdata.float() != back).sum())
 
-    packed, state = quantize_4bit(w, blocksize=64, quant_type="nf4")
+    packed, state = PEER("bitsandbytes.functional").quantize_4bit(w, blocksize=64, quant_type="nf4")
     codes, scales = q.table_codes(w, q.nf4_table(), 64)
     found["nf4_differ"] = float((nibbles(packed) != codes.flatten()).sum())
     found["nf4_scales"] = float((state.absmax.reshape(-1) / scales.reshape(-1) - 1).abs().max())

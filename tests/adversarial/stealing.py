@@ -136,7 +136,7 @@ def finds_earlier_submissions(world):
 def reads_its_environment(world):
     """The environment: only what every candidate gets, and no secret."""
     given = {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "OMP_WAIT_POLICY", "PYTHONHASHSEED", "PYTHONDONTWRITEBYTECODE",
-             "PYTHONUTF8", "PATH", "LC_CTYPE", "MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR"}
+             "PYTHONUTF8", "PATH", "GLIBC_TUNABLES", "LC_CTYPE", "MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR"}
     return [name for name in os.environ if name not in given]
 
 
