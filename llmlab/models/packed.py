@@ -1,8 +1,8 @@
 """Linear maps that keep packed weights, in the formats of the lab: grids of 2 to 8 bits, tables, GGUF blocks, floats.
 
 Nothing is quantized here: codes and scales come from outside. What is here stores them in as few bytes as the format
-has, makes numbers of them again, and multiplies: with torch's own kernels for 8 and 4 bits where this computer has
-them, with the numbers made anew at every call elsewhere.
+has, makes numbers of them again, and multiplies: a few rows with torch's own kernels for 8 and 4 bits where this computer
+has them, with the numbers made anew at every call elsewhere.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Product = Callable[[Tensor, Tensor], Tensor]
+MOST_ROWS = 16
+"""Rows up to which torch's kernels are used: each row costs them the same, so for many, weights made anew are faster."""
 FLOATS = {"bf16": torch.bfloat16, "e4m3": torch.float8_e4m3fn, "e5m2": torch.float8_e5m2}
 BLOCKS = ("q8_0", "q4_0", "q4_k")
 
@@ -37,8 +39,13 @@ def unpack(packed: Tensor, bits: int, count: int, signed: bool) -> Tensor:
     >>> unpack(torch.tensor([33, 15], dtype=torch.uint8), 4, 3, signed=True)
     tensor([ 1,  2, -1], dtype=torch.int16)
     """
-    planes = np.unpackbits(packed.numpy(), bitorder="little", count=bits * count).reshape(-1, bits)
-    codes = torch.from_numpy((planes.astype(np.int16) << np.arange(bits, dtype=np.int16)).sum(1, dtype=np.int16))
+    if 8 % bits == 0:  # no code reaches over two bytes
+        whole = packed.to(torch.int16)
+        parts = [whole >> bits * i & 2**bits - 1 for i in range(8 // bits)]
+        codes = torch.stack(parts, -1).flatten()[:count]
+    else:
+        planes = np.unpackbits(packed.numpy(), bitorder="little", count=bits * count).reshape(-1, bits)
+        codes = torch.from_numpy((planes.astype(np.int16) << np.arange(bits, dtype=np.int16)).sum(1, dtype=np.int16))
     return torch.where(codes >= 2 ** (bits - 1), codes - 2**bits, codes) if signed else codes
 
 
@@ -170,11 +177,12 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (..., I) -> (..., O)
         rows = x.reshape(-1, self.shape[1])
-        name, *given = self._prepared()
-        if self.product is not None:
-            made = self.product(rows, self.weight())
-        elif name and rows.dtype == torch.float32:
+        few = len(rows) <= MOST_ROWS and rows.dtype == torch.float32 and self.product is None
+        name, *given = self._prepared() if few else ("",)
+        if name:
             made = (_eight if name == "int8" else _four)(rows.contiguous(), *given)
+        elif self.product is not None:
+            made = self.product(rows, self.weight())
         else:
             made = F.linear(rows, self.weight().to(rows.dtype))
         return made.view(*x.shape[:-1], self.shape[0])

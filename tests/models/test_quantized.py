@@ -80,11 +80,27 @@ def test_every_scheme_stores_its_bits_and_a_file_gives_the_same_model(made, ids,
     assert torch.equal(again.logits(ids[:1]), small.logits(ids[:1]))
 
 
+def counted(run, name, called):
+    def counting(*given):
+        called[name] += 1
+        return run(*given)
+
+    return counting
+
+
 @pytest.mark.parametrize("scheme", ["int8_tensor", "int8_channel", "int4_32", "gptq4_32", "awq4_32"])
-def test_torchs_kernels_give_what_weights_made_anew_give(lm, ids, flows, scheme):
+def test_torchs_kernels_give_what_weights_made_anew_give(lm, ids, flows, scheme, monkeypatch):
     small = quantized.quantize(lm, scheme, grids, methods, flows)
     kernels = {layer.kernel() for layer in quantized.layers_of(small).values()}
+    ids = ids[:1, : packed.MOST_ROWS]
+    called = {name: 0 for name in ("_eight", "_four")}
+    for name in called:
+        monkeypatch.setattr(packed, name, counted(getattr(packed, name), name, called))
     fast = small.logits(ids)
+    many = dict(called)
+    assert sum(many.values()) == len(quantized.layers_of(small)) or not kernels - {""}
+    small.logits(ids.repeat(1, 2))
+    assert called == many  # many rows are multiplied otherwise
     for layer in quantized.layers_of(small).values():
         layer.kernels, layer._ready = False, None
         assert layer.kernel() == ""
