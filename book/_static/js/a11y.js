@@ -14,7 +14,8 @@ document.addEventListener("DOMContentLoaded", () => {
   // a heading or a label that is a formula alone: its TeX is its name, because the drawing of a formula has none
   const tex = (e) => e.textContent.replace(/\\[()[\]]/g, "").trim();
   const alone = (e) => e.querySelector(".math") && ![...e.querySelectorAll(".math")].reduce((text, m) => text.replace(m.textContent, ""), e.textContent).trim();
-  for (const e of document.querySelectorAll("th")) if (alone(e)) e.setAttribute("aria-label", tex(e));
+  for (const e of document.querySelectorAll("th"))
+    if (alone(e)) e.append(Object.assign(document.createElement("span"), { className: "tex-name", textContent: tex(e) }));
   for (const e of document.querySelectorAll("label"))
     if (alone(e)) (e.control || e.querySelector("input"))?.setAttribute("aria-label", tex(e));
   // the empty corner of a table is no heading
