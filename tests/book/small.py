@@ -18,6 +18,7 @@ def build(
         (root / name).write_text(text, encoding="utf-8")
     settings = {
         "extensions": ["myst_parser", *extensions],
+        "source_suffix": {".rst": "restructuredtext", ".md": "markdown"},  # Sphinx keeps what another test's build added to it
         "myst_enable_extensions": ["dollarmath"],
         "html_theme": "basic",
         "exclude_patterns": ["out*"],
