@@ -94,7 +94,12 @@ def sphinx(source: Path, out: Path, builder: str, **config: object) -> None:
             builder,
             status=None,
             warningiserror=True,
-            confoverrides={"extensions": ["myst_parser", "num"], "locale_dirs": ["locale"], **config},
+            confoverrides={
+                "extensions": ["myst_parser", "num"],
+                "source_suffix": {".md": "markdown"},  # Sphinx keeps what another test's build added to it
+                "locale_dirs": ["locale"],
+                **config,
+            },
         )
         app.build()
 

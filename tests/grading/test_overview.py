@@ -18,7 +18,7 @@ from llmlab.grading.nbgrader_api import Nbgrader
 from llmlab.grading.places import desk
 from llmlab.grading.sample_students import ABSENT
 from llmlab.grading.summary import Row
-from tests.book.browser import browser, executable
+from tools.book.browser import browser, executable
 
 BAD = "</td><script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m\u202e{{ 7 * 7 }}&amp;"
 
