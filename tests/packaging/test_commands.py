@@ -76,7 +76,7 @@ def test_ci_runs_both_commands_and_refuses_skips() -> None:
     assert "make test" in text and "make course" in text and "LLMLAB_NO_SKIPS=1" in text
 
 
-@pytest.mark.parametrize("broken", ["", "env", "test", "course", "formats", "student"])
+@pytest.mark.parametrize("broken", ["", "env", "test", "course", "student"])
 def test_ci_fails_when_one_part_fails(tmp_path: Path, broken: str) -> None:
     """The real script with a make that only records: all is called, and one failure fails the whole."""
     (tmp_path / ".ci").mkdir()
@@ -96,7 +96,7 @@ def test_ci_fails_when_one_part_fails(tmp_path: Path, broken: str) -> None:
         env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},
     )
     calls = (tmp_path / "calls").read_text().split()
-    assert calls == (["env"] if broken == "env" else ["env", "test", "course", "formats", "student"])
+    assert calls == (["env"] if broken == "env" else ["env", "test", "course", "student"])
     assert (done.returncode != 0) == bool(broken), done.stdout
     assert "=== times" in done.stdout
 
