@@ -32,6 +32,7 @@ llmlab.use(Path(__file__).resolve().parents[1] / "solutions")
 from llmlab import calibration, models, quantization  # noqa: E402  (after the choice of the code)
 from llmlab.models import quantized  # noqa: E402
 from llmlab.models.calibrate import changed, inputs, matrices, rows  # noqa: E402
+from llmlab.models.quantized import WEIGHTS  # noqa: E402
 from llmlab.models.widen import with_outliers  # noqa: E402
 
 COMMAND = "python -m benchmarks.quantization"
@@ -98,7 +99,7 @@ def sizes(key: str, small: models.LM) -> Values:
 def weight_only(name: str, lm: models.LM, judge: Judge, calibrating: Tensor) -> Values:
     """All schemes for the weights of one model."""
     values: Values = {}
-    for key, small in packed(lm, calibrating, schemes.WEIGHTS):
+    for key, small in packed(lm, calibrating, WEIGHTS):
         found = judge.of(small)
         values |= {f"{name}_{key}_{what}": number for what, number in found.items()}
         if name == "target":
@@ -186,7 +187,7 @@ def only_sizes() -> None:
     """The sizes of every scheme, into the results as they are."""
     torch.set_num_threads(1)
     target, values = models.load("target"), {}
-    for key, small in packed(target, rows(target, CALIBRATION, WIDTH), schemes.WEIGHTS):
+    for key, small in packed(target, rows(target, CALIBRATION, WIDTH), WEIGHTS):
         values |= sizes(key, small)
         say(key, {what: number for what, number in values.items() if what.endswith(f"_{key}")})
     keep(json.loads((RESULTS / "quantization.json").read_text(encoding="utf-8"))["values"] | values)

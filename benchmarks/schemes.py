@@ -14,13 +14,6 @@ from llmlab.models import LM
 from llmlab.models.calibrate import matrices
 from llmlab.models.packed import PackedLinear
 
-WEIGHTS = (
-    "bf16", *(f"int{bits}_{by}" for bits in (8, 4, 3, 2) for by in ("tensor", "channel", "32")), "e4m3", "e5m2",
-    "nf4_32", "nf4_32_double", "nf4_64", "nf4_64_double", "q8_0", "q4_0", "q4_k", "gptq4_32", "gptq3_32", "gptq2_32",
-    "gptq4_channel", "gptq4_32_order", "awq4_32", "awq3_32",
-)
-"""Schemes that leave activations alone, in the order in which they are measured."""
-
 
 def kept(lm: LM, packed: Mapping[str, PackedLinear], inputs: Mapping[str, Tensor], share: float,
          by: str) -> tuple[dict[str, Tensor], float]:

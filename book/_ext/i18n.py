@@ -16,10 +16,12 @@ file://. This does not decide which pages a language has or how they are linked;
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import sphinx.locale
+from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from sphinx.application import Sphinx
 from sphinx.locale import get_translation
@@ -45,23 +47,27 @@ def catalogue(root: Path, code: str, domain: str = DOMAIN) -> Path:
     return root / LOCALES / code / "LC_MESSAGES" / f"{domain}.po"
 
 
+@cache
+def read_catalogue(po: Path, changed: int) -> Catalog:
+    """The messages of a file; read once for all pages of a build. changed: when it was, so that a new one is read again."""
+    with po.open("rb") as file:
+        return read_po(file)
+
+
 def translation(root: Path, code: str, text: str) -> str:
     """One string in a language other than that of this build; the English one if it has no translation."""
     po = catalogue(root, code)
     if not po.is_file():
         return text
-    with po.open("rb") as file:
-        message = read_po(file).get(text)
+    message = read_catalogue(po, po.stat().st_mtime_ns).get(text)
     return str(message.string) if message and message.string else text
 
 
 def script_texts(po: Path) -> dict[str, str]:
     """{English: translation} of the messages that scripts use, without those that are untranslated or fuzzy."""
-    with po.open("rb") as file:
-        messages = read_po(file)
     return {
         message.id: message.string
-        for message in messages
+        for message in read_catalogue(po, po.stat().st_mtime_ns)
         if message.id
         and message.string
         and not message.fuzzy

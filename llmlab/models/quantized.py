@@ -23,13 +23,15 @@ from llmlab.models.calibrate import matrices, readers
 from llmlab.models.lm import LM
 from llmlab.models.packed import BLOCKS, FLOATS, PackedLinear, pack
 
-SCHEMES = (
+WEIGHTS = (
     "bf16", *(f"int{bits}_{by}" for bits in (8, 4, 3, 2) for by in ("tensor", "channel", "32")), "e4m3", "e5m2",
     "nf4_32", "nf4_32_double", "nf4_64", "nf4_64_double", *BLOCKS, "gptq4_32", "gptq3_32", "gptq2_32", "gptq4_channel",
-    "gptq4_32_order", "awq4_32", "awq3_32", "llm_int8", "smooth_row",
+    "gptq4_32_order", "awq4_32", "awq3_32",
 )
-"""int4_32: 4 bits, a scale for each 32 neighbours; nf4_64_double: NF4 with 8-bit scales; gptq4_32_order: columns by the
-size of their inputs; the last two round activations, too, a scale for each row."""
+"""Schemes that leave activations alone. int4_32: 4 bits, a scale for each 32 neighbours; nf4_64_double: NF4 with 8-bit
+scales; gptq4_32_order: columns by the size of their inputs."""
+SCHEMES = (*WEIGHTS, "llm_int8", "smooth_row")
+"""All of them; the last two round activations, too, a scale for each row."""
 
 
 def encode(w: Tensor, scheme: str, code: ModuleType) -> PackedLinear:

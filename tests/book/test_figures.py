@@ -30,6 +30,14 @@ def test_a_figure_is_declared_whole(figures: ModuleType, path: Path) -> None:
     assert not re.search(r"\b(import|export|fetch|XMLHttpRequest)\b(?! ?s\b)[ (]", re.sub(r"/\*.*?\*/|//.*", "", script, flags=re.S))
 
 
+@pytest.mark.parametrize("figure", ["roofline", "kv-memory"])
+def test_the_knobs_offer_what_the_data_has(figures: ModuleType, figure: str) -> None:
+    knobs = figures.read_spec(ROOT / "book" / "_figures" / f"{figure}.yml")["knobs"]
+    data = json.loads((ROOT / "book" / "_data" / "cost.json").read_text(encoding="utf-8"))
+    for name, key in (("model", "models"), ("accelerator", "accelerators"), ("weights", "weights"), ("cache", "caches")):
+        assert knobs[name]["values"] == list(data[key]), name
+
+
 def test_every_script_belongs_to_a_declared_figure() -> None:
     assert {path.stem for path in SCRIPTS.glob("*.js")} - {"lib"} == {path.stem for path in SPECS}
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
-import re
-import shutil
-import subprocess
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "book" / "_static" / "figures" / "sampling.js"
+from tests.book.node import call_figure, planted
+
 GRID = list(
     itertools.product(
         [0, 0.1, 0.5, 1, 1.7, 2], [1, 3, 7, 16, 48], [0.05, 0.5, 0.9, 1], [0, 0.05, 0.2, 0.5], [1, 1.3, 2]
@@ -45,25 +40,12 @@ def reference(
     return softmax(np.where(q >= m * q.max(), x, -np.inf))
 
 
-def run_node(code: str) -> object:
-    if shutil.which("node") is None:
-        pytest.skip(
-            "no node to run the figure's JavaScript with: install nodejs (Debian: apt-get install nodejs)"
-        )
-    run = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True, timeout=60)
-    return json.loads(run.stdout)
-
-
 def test_javascript_agrees_with_numpy() -> None:
     rng = np.random.default_rng(5)
     logits, seen = rng.normal(0, 3, 48), rng.random(48) < 0.25
     logits[7] = logits[11] = np.sort(logits)[-3]  # a tie at k = 3
-    data = json.dumps({"logits": logits.tolist(), "seen": seen.astype(int).tolist()})
-    found = run_node(
-        f"const {{compute}} = require({json.dumps(str(SCRIPT))}); const d = {data};"
-        f"console.log(JSON.stringify({json.dumps(GRID)}.map(([T, k, p, m, r]) => "
-        f"compute(d, {{T, k, p, m, r}}))))"
-    )
+    data = {"logits": logits.tolist(), "seen": seen.astype(int).tolist()}
+    found = call_figure("sampling", "compute", [[data, dict(zip("Tkpmr", setting, strict=True))] for setting in GRID])
     assert len(found) == len(GRID) >= 500
     supports = set()
     for setting, got in zip(GRID, found, strict=True):
@@ -86,16 +68,11 @@ def test_javascript_agrees_with_numpy() -> None:
 def test_the_comparison_notices_a_wrong_figure(tmp_path: Path, change: str, why: str) -> None:
     """The negative control of the test above: a figure with one known mistake must differ somewhere."""
     wrong = {"x / r : x * r": "x * r : x / r", "before / sumK >= p": "(before + e[i]) / sumK > p"}[change]
-    source = SCRIPT.read_text(encoding="utf-8")
-    assert source.count(change) == 1
-    (tmp_path / "wrong.js").write_text(source.replace(change, wrong), encoding="utf-8")
     logits, seen = np.array([2.0, 1.0, -1.0, -3.0]), np.array([1, 0, 1, 0])
-    data = json.dumps({"logits": logits.tolist(), "seen": seen.tolist()})
-    got = run_node(
-        f"const {{compute}} = require({json.dumps(str(tmp_path / 'wrong.js'))});"
-        f"console.log(JSON.stringify(compute({data}, {{T: 1, k: 4, p: .8, m: 0, r: 1.5}}).q))"
-    )
+    data = {"logits": logits.tolist(), "seen": seen.tolist()}
+    setting = {"T": 1, "k": 4, "p": 0.8, "m": 0, "r": 1.5}
+    (got,) = call_figure(planted(tmp_path, "sampling", change, wrong), "compute", [[data, setting]])
     difference = np.abs(
-        np.nan_to_num(np.array(got, float)) - reference(logits, seen.astype(bool), 1, 4, 0.8, 0, 1.5)
+        np.nan_to_num(np.array(got["q"], float)) - reference(logits, seen.astype(bool), 1, 4, 0.8, 0, 1.5)
     ).max()
     assert difference > 0.01, why

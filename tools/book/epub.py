@@ -19,7 +19,6 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
-import yaml
 from bs4 import BeautifulSoup, Tag
 
 from tools.book import browser, downloads
@@ -190,8 +189,7 @@ def finish(variant: Variant, folder: Path) -> Path:
     """Make the EPUB of what Sphinx left in `folder`; its path. BrokenBook if it has faults."""
     if browser.executable() is None:
         raise BrokenBook("formulas are translated by Chromium: install it (Debian: apt-get install chromium)")
-    start = variant.only[0] if variant.only else str(yaml.safe_load(variant.toc.read_text(encoding="utf-8"))["root"])
-    list_contents(folder, rewrite(folder, variant.root / "book" / "_vendor" / "mathjax"), start)
+    list_contents(folder, rewrite(folder, variant.root / "book" / "_vendor" / "mathjax"), variant.start)
     out = downloads.folder(variant) / downloads.FORMATS["EPUB"]
     pack(folder, out)
     if found := problems(out):

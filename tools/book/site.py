@@ -87,11 +87,9 @@ def ahead(variant: Variant, console: Console, jobs: int) -> None:
 
 def write_index(variant: Variant) -> None:
     """The page that leads to the first page, and the links to what else was built."""
-    toc = yaml.safe_load(variant.toc.read_text(encoding="utf-8"))
     config = yaml.safe_load((variant.root / "_config.yml").read_text(encoding="utf-8"))
-    page = variant.only[0] if variant.only else toc["root"]
     lang = variant.language.replace("_", "-")
-    text = INDEX.format(lang=lang, title=config["title"], page=page)
+    text = INDEX.format(lang=lang, title=config["title"], page=variant.start)
     (variant.html / "index.html").write_text(text, encoding="utf-8")
     downloads.link(variant)
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import yaml
+
 EDITIONS = ("student", "instructor")
 LANGUAGES = ("en", "zh_CN")
 
@@ -61,6 +63,11 @@ class Variant:
         """The table of contents of all pages in this language."""
         folder = self.root if self.language == LANGUAGES[0] else self.root / "book" / "_locale" / self.language
         return folder / ("_toc.yml" if self.language == LANGUAGES[0] else "toc.yml")
+
+    @property
+    def start(self) -> str:
+        """The page that a reader opens first."""
+        return self.only[0] if self.only else str(yaml.safe_load(self.toc.read_text(encoding="utf-8"))["root"])
 
     def pages(self) -> list[str]:
         """Names of the pages that this variant has, such as "book/part1/logits", sorted."""
